@@ -1,0 +1,1 @@
+"""Keystead: accounts, sessions and scheduled work in one small FastAPI application."""

@@ -1,0 +1,210 @@
+"""The database: column types, the engine for each kind, and the transaction at the edge."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self, TypeVar
+from uuid import UUID
+
+from fastapi import Depends, Request
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    DateTime,
+    Delete,
+    Dialect,
+    Engine,
+    MetaData,
+    Select,
+    String,
+    TypeDecorator,
+    Update,
+    Uuid,
+    event,
+    make_url,
+    select,
+)
+from sqlalchemy.dialects import mysql
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.expression import FunctionElement
+
+Row = TypeVar("Row", bound=tuple[Any, ...])
+
+_LOCK = "keystead_lock"
+_READS = ("SELECT", "PRAGMA")
+
+
+class Moment(TypeDecorator[datetime]):
+    """A moment in UTC with microseconds; refuses naive values, so that no offset is guessed."""
+
+    # TIMESTAMP on MySQL and MariaDB has no fractions and ends in 2038.
+    impl = DateTime(timezone=True).with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a moment needs an offset from UTC: {value!r}")
+        value = value.astimezone(UTC)
+        return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+# Native on PostgreSQL alone: MariaDB's own type sorts in an order of its own.
+Id = Uuid().with_variant(Uuid(native_uuid=False), "sqlite", "mysql", "mariadb")
+
+
+def key_type(length: int) -> String:
+    """Return a string type of `length` characters that compares and sorts by code point."""
+    binary = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")
+    return (
+        String(length)
+        .with_variant(binary, "mysql", "mariadb")
+        .with_variant(String(length, collation="C"), "postgresql")
+    )
+
+
+class Base(DeclarativeBase):
+    """What every table shares: constraint names, column types, and how strings compare."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar = {UUID: Id, datetime: Moment()}
+    # Without it, MySQL takes 'é' for 'e' and MariaDB ignores trailing blanks.
+    __table_args__: Any = {  # noqa: RUF012
+        f"{dialect}_{option}": value
+        for dialect in ("mysql", "mariadb")
+        for option, value in (("charset", "utf8mb4"), ("collate", "utf8mb4_bin"))
+    }
+
+
+class utcnow(FunctionElement[datetime]):  # noqa: N801, SQL functions are lower case
+    """The database's own clock, not that of the transaction's start, as a Moment."""
+
+    type = Moment()
+    inherit_cache = True
+
+
+@compiles(utcnow, "sqlite")
+def _sqlite_now(element: utcnow, compiler: SQLCompiler, **options: Any) -> str:
+    return "strftime('%Y-%m-%d %H:%M:%f000', 'now')"
+
+
+@compiles(utcnow, "postgresql")
+def _postgresql_now(element: utcnow, compiler: SQLCompiler, **options: Any) -> str:
+    return "clock_timestamp()"
+
+
+@compiles(utcnow, "mysql")
+@compiles(utcnow, "mariadb")
+def _mysql_now(element: utcnow, compiler: SQLCompiler, **options: Any) -> str:
+    return "UTC_TIMESTAMP(6)"
+
+
+async def database_now(session: AsyncSession) -> datetime:
+    """Return the time by the database's clock, which all processes share."""
+    now: datetime = (await session.execute(select(utcnow()))).scalar_one()
+    return now
+
+
+async def changed(session: AsyncSession, statement: Update | Delete) -> int:
+    """Execute `statement` and return how many rows it matched."""
+    result = await session.execute(statement)
+    assert isinstance(result, CursorResult)
+    return result.rowcount
+
+
+def locked(statement: Select[Row]) -> Select[Row]:
+    """Return `statement` so that it reads the newest rows and keeps them until the commit."""
+    options = {_LOCK: True, "populate_existing": True}
+    return statement.with_for_update().execution_options(**options)
+
+
+class Database:
+    """One engine and its transactions. Connects when first used."""
+
+    def __init__(self, url: str) -> None:
+        parsed = make_url(url)
+        options: dict[str, Any] = {"hide_parameters": True}
+        if parsed.get_backend_name() == "sqlite":
+            # The driver's own BEGINs would come late and leave DDL outside.
+            options["connect_args"] = {"isolation_level": None, "timeout": 30}
+        else:
+            options["pool_pre_ping"] = True
+            options["isolation_level"] = "READ COMMITTED"
+        self.engine = create_async_engine(parsed, **options)
+        if parsed.get_backend_name() == "sqlite":
+            _behave(self.engine.sync_engine, parsed.database)
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """Give a session; commit at the end, or roll back if an error leaves the block."""
+        async with self._sessions() as session, session.begin():
+            yield session
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+def _behave(engine: Engine, path: str | None) -> None:
+    """Make SQLite behave like READ COMMITTED elsewhere.
+
+    Readers never wait: each read stands alone, until the first write (or locked read) takes the
+    one write lock with BEGIN IMMEDIATE. A deferred BEGIN would fail when it turns into a writer.
+    """
+    if path and path != ":memory:":
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+
+    @event.listens_for(engine, "connect")
+    def set_pragmas(connection: DBAPIConnection, _: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def begin_with_the_first_write(
+        connection: Connection,
+        cursor: Any,
+        statement: str,
+        _: Any,
+        context: Any,
+        __: bool,
+    ) -> None:
+        reads = statement.startswith(_READS) and _LOCK not in context.execution_options
+        driver: Any = connection.connection.driver_connection
+        if not reads and not driver.in_transaction:
+            cursor.execute("BEGIN IMMEDIATE")
+
+
+async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
+    """Give a request its one transaction; it is committed before the answer leaves."""
+    async with request.state.services.database.transaction() as session:
+        yield session
+
+
+SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]

@@ -1,0 +1,88 @@
+"""Password hashing, away from the event loop."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from fastapi_users.password import PasswordHelper
+from pwdlib import PasswordHash
+from pwdlib.exceptions import UnknownHashError
+from pwdlib.hashers.argon2 import Argon2Hasher
+from pwdlib.hashers.bcrypt import BcryptHasher
+
+from app.settings import Settings
+
+Result = TypeVar("Result")
+
+# Longer ones cost time and memory before they can be refused.
+MAX_BYTES = 1_024
+# All that bcrypt ever looked at; its library refuses more instead of cutting it off.
+_BCRYPT_BYTES = 72
+
+
+class _Bcrypt(BcryptHasher):
+    def verify(self, password: str | bytes, hash: str | bytes) -> bool:
+        if isinstance(password, str):
+            password = password.encode()
+        return super().verify(password[:_BCRYPT_BYTES], hash)
+
+
+class Passwords:
+    """Argon2id (RFC 9106) with the settings' parameters; knows bcrypt hashes from elsewhere.
+
+    At most as many hashes at once as there are cores, so that memory is bounded too.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.min_length = settings.password_min_length
+        current = Argon2Hasher(
+            time_cost=settings.argon2_time_cost,
+            memory_cost=settings.argon2_memory_kib,
+            parallelism=settings.argon2_parallelism,
+        )
+        self.helper = PasswordHelper(PasswordHash((current, _Bcrypt())))
+        # The shape of a hash that nobody's password has; it costs as much to compare with.
+        self._decoy = (
+            f"$argon2id$v=19$m={settings.argon2_memory_kib},t={settings.argon2_time_cost},"
+            f"p={settings.argon2_parallelism}${'A' * 22}${'A' * 43}"
+        )
+        self._threads = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="password")
+
+    def fault(self, password: str) -> str | None:
+        """Return why `password` may not be chosen, or None."""
+        if len(password) < self.min_length:
+            return f"Password should be at least {self.min_length} characters"
+        if len(password.encode()) > MAX_BYTES:
+            return f"Password should be at most {MAX_BYTES} bytes"
+        return None
+
+    async def hash(self, password: str) -> str:
+        """Return a hash to store, in the PHC string format."""
+        return await self._off_the_loop(lambda: self.helper.hash(password))
+
+    async def verify(self, password: str, stored: str | None) -> tuple[bool, str | None]:
+        """Compare `password` with the `stored` hash; None, no such account, takes as long.
+
+        Returns whether they match and, if the hash is of an older kind, one to store instead.
+        """
+        if len(password.encode()) > MAX_BYTES:
+            password, stored = "", None
+        matches, upgraded = await self._off_the_loop(
+            lambda: self._verify(password, stored or self._decoy)
+        )
+        return (matches, upgraded) if stored is not None else (False, None)
+
+    def _verify(self, password: str, stored: str) -> tuple[bool, str | None]:
+        try:
+            return self.helper.verify_and_update(password, stored)
+        except UnknownHashError:
+            return False, None
+
+    async def _off_the_loop(self, work: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    def close(self) -> None:
+        """Let the threads go; hashes under way are finished first."""
+        self._threads.shutdown(cancel_futures=True)

@@ -1,0 +1,180 @@
+"""What an operator can set: KEYSTEAD_* variables, or the same names in a .env file."""
+
+import os
+import secrets
+import tempfile
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    Field,
+    HttpUrl,
+    SecretStr,
+    TypeAdapter,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+SECRET_MIN_LENGTH = 32
+
+_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "postgres": "postgresql+asyncpg",
+    "postgresql": "postgresql+asyncpg",
+    "mysql": "mysql+aiomysql",
+    "mariadb": "mariadb+aiomysql",
+}
+_MAIL_SCHEMES = ("file", "console", "smtp", "smtps")
+
+
+def _with_async_driver(url: str) -> str:
+    scheme, separator, rest = url.partition(":")
+    if not separator:
+        raise ValueError("a database URL looks like postgresql://user:password@host/name")
+    if "+" not in scheme and scheme not in _DRIVERS:
+        raise ValueError(f"unknown database {scheme!r}: use sqlite, postgresql, mysql or mariadb")
+    return f"{_DRIVERS.get(scheme, scheme)}:{rest}"
+
+
+def _mail_url(url: str) -> str:
+    if url.partition(":")[0] not in _MAIL_SCHEMES:
+        raise ValueError("a mail URL begins with file:, console:, smtp:// or smtps://")
+    return url
+
+
+def _base_url(url: str) -> str:
+    TypeAdapter(HttpUrl).validate_python(url)
+    return url.rstrip("/")
+
+
+class Settings(BaseSettings):
+    """The settings, checked. docs/settings.md says the same in prose."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="KEYSTEAD_",
+        env_file=".env",
+        extra="ignore",
+        hide_input_in_errors=True,
+        populate_by_name=True,
+    )
+
+    environment: Literal["development", "production"] = Field(
+        "development",
+        description="`production` refuses to start half-configured and logs JSON.",
+    )
+    database_url: Annotated[str, AfterValidator(_with_async_driver)] = Field(
+        "sqlite+aiosqlite:///./var/keystead.db",
+        validation_alias=AliasChoices("KEYSTEAD_DATABASE_URL", "DATABASE_URL"),
+        description="Where the data is. `DATABASE_URL` is read too.",
+    )
+    secret_key: SecretStr | None = Field(
+        None,
+        description="Signs tokens; at least 32 characters. Development makes its own in `var/`; "
+        "production refuses to start without it.",
+    )
+    base_url: Annotated[str, AfterValidator(_base_url)] = Field(
+        "http://127.0.0.1:8080",
+        description="Where people reach this service; links begin with it.",
+    )
+    mail_url: Annotated[str, AfterValidator(_mail_url)] = Field(
+        "file:./var/mail",
+        description="How mail leaves: `file:FOLDER` (one .eml a message), `console:`, "
+        "`smtp://user:password@host:587` (STARTTLS where the server offers it), "
+        "`smtps://user:password@host:465`.",
+    )
+    mail_from: str = Field(
+        "Keystead <keystead@localhost>", description="The sender of every message."
+    )
+    tick_token: Annotated[list[SecretStr], NoDecode] = Field(
+        [],
+        description="Bearer token of `POST /tick`; two, with a comma between, while one replaces "
+        "the other. Empty: the route answers 404.",
+    )
+    tick_seconds: int = Field(
+        10,
+        ge=0,
+        le=86_400,
+        description="Period in seconds of jobs that have none of their own. 0: no local loop, "
+        "something outside calls `POST /tick` or `keystead tick`; the period is then 10.",
+    )
+    session_seconds: int = Field(86_400, ge=1, description="How long a login lasts, in seconds.")
+    verify_seconds: int = Field(
+        86_400,
+        ge=1,
+        description="How long a link to verify an address works, in seconds.",
+    )
+    reset_seconds: int = Field(
+        3_600,
+        ge=1,
+        description="How long a link to reset a password works, in seconds.",
+    )
+    require_verified: bool = Field(
+        False, description="Only people with a verified address may log in."
+    )
+    password_min_length: int = Field(
+        8, ge=1, le=128, description="Shortest password taken, in characters."
+    )
+    argon2_memory_kib: int = Field(
+        19_456,
+        ge=8,
+        description="Argon2id memory in KiB. The default is OWASP's 19 MiB.",
+    )
+    argon2_time_cost: int = Field(2, ge=1, description="Argon2id passes over the memory.")
+    argon2_parallelism: int = Field(1, ge=1, description="Argon2id lanes.")
+    body_limit_bytes: int = Field(
+        65_536,
+        ge=1_024,
+        description="Largest request body taken; beyond it the answer is 413.",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least severe line that is logged."
+    )
+
+    @field_validator("tick_token", mode="before")
+    @classmethod
+    def _split_tokens(cls, value: object) -> object:
+        if isinstance(value, str):
+            return [token for token in (part.strip() for part in value.split(",")) if token]
+        return value
+
+    @model_validator(mode="after")
+    def _not_half_configured(self) -> Self:
+        if self.environment == "production" and self.secret_key is None:
+            raise ValueError(
+                "KEYSTEAD_SECRET_KEY is missing. Production does not start without it: "
+                "set it to at least 32 random characters, the same on every host"
+            )
+        if self.secret_key and len(self.secret_key.get_secret_value()) < SECRET_MIN_LENGTH:
+            raise ValueError("KEYSTEAD_SECRET_KEY is too short: at least 32 characters")
+        return self
+
+    @property
+    def tick_period(self) -> int:
+        """Seconds between two occurrences of a job that names no period."""
+        return self.tick_seconds or 10
+
+    def signing_key(self, folder: Path = Path("var")) -> str:
+        """Return the secret key; development makes one in `folder`/secret the first time."""
+        if self.secret_key is not None:
+            return self.secret_key.get_secret_value()
+        return _development_secret(folder / "secret")
+
+
+def _development_secret(path: Path) -> str:
+    """Read the secret at `path`, or make it: whole, mode 0600, one winner among many starters."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # mkstemp gives 0600; link() refuses to replace what another starter put there first.
+        handle, draft = tempfile.mkstemp(dir=path.parent)
+        try:
+            with os.fdopen(handle, "w") as file:
+                file.write(secrets.token_urlsafe(48))
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            Path(draft).unlink()
+    return path.read_text()

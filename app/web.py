@@ -1,0 +1,145 @@
+"""What every request passes through, whatever its route (ASGI middleware)."""
+
+import json
+import time
+from typing import NoReturn
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.ids import new_id
+
+log = structlog.get_logger()
+
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Strict-Transport-Security": "max-age=63072000",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+_MALFORMED = "keystead.malformed_body"
+
+
+class RequestLog:
+    """Gives each request an id, in the answer and in all its log lines, and logs it once done.
+
+    The path is logged without its query: links from mails carry tokens there.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        started = time.perf_counter()
+        request_id = new_id().hex
+        status = 500
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self.app(scope, receive, send_with_id)
+            except Exception:
+                log.exception("request failed", method=scope["method"], path=scope["path"])
+                raise
+            finally:
+                log.info(
+                    "request",
+                    method=scope["method"],
+                    path=scope["path"],
+                    status=status,
+                    ms=round((time.perf_counter() - started) * 1000, 1),
+                    client=(scope.get("client") or [None])[0],
+                )
+
+
+class SecurityHeaders:
+    """Adds the headers that make browsers careful, where the route did not choose its own."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers)
+
+
+class JsonBodies:
+    """Reads JSON bodies ahead, so that a malformed one is judged after the guards: 401 before 422.
+
+    FastAPI parses the body before it solves any dependency. A malformed one is handed on as a
+    null that no model accepts, and `malformed_body` tells the handler what was wrong.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not _says_json(Headers(scope=scope).get("content-type")):
+            await self.app(scope, receive, send)
+            return
+        body = b""
+        while True:
+            message = await receive()
+            if message["type"] != "http.request":
+                return
+            body += message.get("body", b"")
+            if not message.get("more_body", False):
+                break
+        fault = _json_fault(body)
+        if fault is not None:
+            scope[_MALFORMED], body = fault, b"null"
+        pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def replay() -> Message:
+            return pending.pop() if pending else await receive()
+
+        await self.app(scope, replay, send)
+
+
+def malformed_body(scope: Scope) -> str | None:
+    """Return what was wrong with the JSON body of this request, or None."""
+    fault: str | None = scope.get(_MALFORMED)
+    return fault
+
+
+def _says_json(content_type: str | None) -> bool:
+    """Tell whether FastAPI will read the body as JSON; no header at all counts as JSON."""
+    if content_type is None:
+        return True
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind.startswith("application/") and kind.endswith(("/json", "+json"))
+
+
+def _json_fault(body: bytes) -> str | None:
+    if not body:
+        return None
+    try:
+        json.loads(body.decode(), parse_constant=_refuse_constant)
+    except UnicodeDecodeError:
+        return "The body is not UTF-8"
+    except RecursionError:
+        return "The body is nested too deeply"
+    except ValueError as error:
+        return f"The body is not JSON: {error}"
+    return None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON value")
