@@ -1,0 +1,54 @@
+"""What happens by the clock. A new job is a function that takes a Turn, and a line in JOBS."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.mail import outbox
+from app.services import Services
+from app.sessions import logins
+from app.tick import runner
+from app.tick.counter import count
+from app.tick.job import Job, Turn
+from app.users.letters import RESET, VERIFY, reset_letter, verify_letter
+
+PURGE_BATCH = 1_000
+
+deliver_mail: Callable[[Services], Awaitable[dict[str, int]]] = partial(
+    outbox.deliver, letters={VERIFY: verify_letter, RESET: reset_letter}
+)
+
+
+async def mail(turn: Turn) -> dict[str, int]:
+    """Deliver what waits in the outbox."""
+    return await deliver_mail(turn.services)
+
+
+async def purge(turn: Turn) -> dict[str, int]:
+    """Delete what nobody needs any more, a batch at a time."""
+    return {
+        "logins": await _in_batches(turn, logins.purge),
+        "messages": await _in_batches(turn, outbox.purge),
+        "runs": await _in_batches(turn, runner.purge),
+    }
+
+
+async def _in_batches(
+    turn: Turn, delete_some: Callable[[AsyncSession, int], Awaitable[int]]
+) -> int:
+    total = 0
+    while True:
+        async with turn.services.database.transaction() as session:
+            deleted = await delete_some(session, PURGE_BATCH)
+        total += deleted
+        if deleted < PURGE_BATCH:
+            return total
+        await turn.renew()
+
+
+JOBS = (
+    Job("count", run=count, catch_up="all", timeout=5),
+    Job("mail", run=mail, timeout=120),
+    Job("purge", run=purge, every=3_600, timeout=120),
+)

@@ -1,0 +1,1 @@
+"""Mail: an outbox and its delivery."""

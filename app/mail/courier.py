@@ -1,0 +1,43 @@
+"""Delivers what this process put into the outbox right away, so that nobody waits for a tick."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import structlog
+
+from app.mail.outbox import SEND_SECONDS
+from app.services import Services
+
+log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def courier(
+    services: Services, deliver: Callable[[Services], Awaitable[object]]
+) -> AsyncIterator[None]:
+    """Call `deliver` whenever mail was committed, until the block ends; then let it finish.
+
+    What it fails to deliver, or a killed process leaves, is the mail job's.
+    """
+    stopping = False
+
+    async def carry() -> None:
+        while True:
+            await services.mail_waiting.wait()
+            services.mail_waiting.clear()
+            if stopping:
+                return
+            try:
+                await deliver(services)
+            except Exception:
+                log.exception("mail delivery failed")
+
+    task = asyncio.create_task(carry())
+    try:
+        yield
+    finally:
+        stopping = True
+        services.mail_waiting.set()
+        await asyncio.wait([task], timeout=SEND_SECONDS)
+        task.cancel()

@@ -1,0 +1,152 @@
+"""The ways mail leaves: into a folder, to the console, to an SMTP server."""
+
+import asyncio
+import os
+import ssl
+import sys
+import tempfile
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+import aiosmtplib
+
+from app.settings import Settings
+
+OPERATION_SECONDS = 10
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class Refused(Exception):
+    """The server will not take this message; it may take others."""
+
+
+class Away(Exception):
+    """The server cannot be reached, or hung up."""
+
+
+class Transport(Protocol):
+    """Takes a message, or raises Refused or Away."""
+
+    async def send(self, message: EmailMessage) -> None: ...
+
+    async def check(self) -> None:
+        """Raise Away unless messages could be sent now."""
+
+    async def aclose(self) -> None: ...
+
+
+def open_transport(settings: Settings) -> Transport:
+    """Return the transport that KEYSTEAD_MAIL_URL names. It connects when first used."""
+    url = urlsplit(settings.mail_url)
+    if url.scheme == "file":
+        return Folder(Path(settings.mail_url.removeprefix("file:").removeprefix("//")))
+    if url.scheme == "console":
+        return Console()
+    return Smtp(settings.mail_url)
+
+
+class Folder:
+    """One .eml file a message, whole or not at all; sent again, a message replaces itself."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def send(self, message: EmailMessage) -> None:
+        await asyncio.to_thread(self._write, message)
+
+    def _write(self, message: EmailMessage) -> None:
+        name = message["Message-ID"].strip("<>").partition("@")[0]
+        try:
+            self._path.mkdir(parents=True, exist_ok=True)
+            handle, draft = tempfile.mkstemp(dir=self._path, suffix=".draft")
+            with os.fdopen(handle, "wb") as file:
+                file.write(message.as_bytes())
+            Path(draft).replace(self._path / f"{name}.eml")
+        except OSError as error:
+            raise Away(f"cannot write to {self._path}: {error.strerror}") from error
+
+    async def check(self) -> None:
+        try:
+            self._path.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=self._path).close()
+        except OSError as error:
+            raise Away(f"cannot write to {self._path}: {error.strerror}") from error
+
+    async def aclose(self) -> None:
+        pass
+
+
+class Console:
+    """Messages on standard output, for those who would rather not look into files."""
+
+    async def send(self, message: EmailMessage) -> None:
+        sys.stdout.write(message.as_bytes().decode() + "\n")
+        sys.stdout.flush()
+
+    async def check(self) -> None:
+        pass
+
+    async def aclose(self) -> None:
+        pass
+
+
+class Smtp:
+    """An SMTP server (RFC 5321); one connection for as many messages as there are.
+
+    STARTTLS is used where the server offers it. A password goes nowhere without TLS, but to this
+    very machine.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        password = unquote(parts.password) if parts.password else None
+        encrypt = password is not None and parts.hostname not in _LOOPBACK
+        self._address = f"{parts.hostname}:{parts.port or 'default port'}"
+        self._client = aiosmtplib.SMTP(
+            hostname=parts.hostname,
+            port=parts.port,
+            username=unquote(parts.username) if parts.username else None,
+            password=password,
+            use_tls=parts.scheme == "smtps",
+            start_tls=None if parts.scheme == "smtps" or not encrypt else True,
+            timeout=OPERATION_SECONDS,
+        )
+
+    async def send(self, message: EmailMessage) -> None:
+        await self.check()
+        try:
+            await self._client.send_message(message)
+        except (
+            aiosmtplib.SMTPResponseException,
+            aiosmtplib.SMTPRecipientsRefused,
+        ) as error:
+            if not self._client.is_connected:
+                raise Away(f"{self._address} hung up: {error}") from error
+            await self._reset()
+            raise Refused(str(error)) from error
+        except (aiosmtplib.SMTPException, OSError) as error:
+            self._client.close()
+            raise Away(f"{self._address} hung up: {error}") from error
+
+    async def _reset(self) -> None:
+        try:
+            await self._client.rset()
+        except (aiosmtplib.SMTPException, OSError):
+            self._client.close()
+
+    async def check(self) -> None:
+        if self._client.is_connected:
+            return
+        try:
+            await self._client.connect()
+        except (aiosmtplib.SMTPException, OSError, ssl.SSLError) as error:
+            self._client.close()
+            raise Away(f"{self._address}: {error}") from error
+
+    async def aclose(self) -> None:
+        try:
+            await self._client.quit()
+        except (aiosmtplib.SMTPException, OSError):
+            self._client.close()

@@ -1,0 +1,88 @@
+"""The two pages that links from mails open.
+
+Opening one changes nothing: mail scanners open every link. The button does it.
+"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Query
+from fastapi.responses import HTMLResponse
+from fastapi_users.exceptions import (
+    InvalidPasswordException,
+    InvalidResetPasswordToken,
+    InvalidVerifyToken,
+    UserAlreadyVerified,
+)
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from app.services import ServicesDep
+from app.sessions.auth import ManagerDep
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+Token = Annotated[str, Query()]
+FormText = Annotated[str, Form()]
+
+_templates = Environment(
+    loader=PackageLoader("app.pages"),
+    autoescape=select_autoescape(),
+    undefined=StrictUndefined,
+)
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+}
+
+
+def _page(template: str, status: int = 200, **words: object) -> HTMLResponse:
+    html = _templates.get_template(f"{template}.html").render(words)
+    return HTMLResponse(html, status, _HEADERS)
+
+
+def _said(title: str, text: str, status: int = 200) -> HTMLResponse:
+    return _page("message", status, title=title, text=text)
+
+
+_BAD_LINK = "It was used, it is too old, or it is not whole. Ask for a new one."
+
+
+@router.get("/verify")
+async def verify_form(token: Token = "") -> HTMLResponse:
+    return _page("verify", token=token)
+
+
+@router.post("/verify")
+async def verify(manager: ManagerDep, token: FormText = "") -> HTMLResponse:
+    try:
+        user = await manager.verify(token)
+    except UserAlreadyVerified:
+        return _said("Already confirmed", "This address was confirmed before. All is well.")
+    except InvalidVerifyToken:
+        return _said("This link does not work", _BAD_LINK, 400)
+    return _said("Thank you", f"The address {user.email} is confirmed.")
+
+
+@router.get("/reset-password")
+async def reset_password_form(services: ServicesDep, token: Token = "") -> HTMLResponse:
+    minimum = services.passwords.min_length
+    return _page("reset-password", token=token, fault=None, minimum=minimum)
+
+
+@router.post("/reset-password")
+async def reset_password(
+    services: ServicesDep,
+    manager: ManagerDep,
+    token: FormText = "",
+    password: FormText = "",
+) -> HTMLResponse:
+    try:
+        await manager.reset_password(token, password)
+    except InvalidPasswordException as error:
+        minimum = services.passwords.min_length
+        return _page("reset-password", 400, token=token, fault=error.reason, minimum=minimum)
+    except InvalidResetPasswordToken:
+        return _said("This link does not work", _BAD_LINK, 400)
+    return _said(
+        "Your password is changed",
+        "Every login of your account has ended. Log in anew.",
+    )

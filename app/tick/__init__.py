@@ -1,0 +1,1 @@
+"""Periodic work that happens once an occurrence."""

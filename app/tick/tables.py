@@ -1,0 +1,56 @@
+"""What is known of periodic jobs, and of each of their runs."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, CheckConstraint, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database import Base, key_type
+
+
+class TickJob(Base):
+    """A job and who holds it. Occurrences are Unix seconds; times are the database's clock.
+
+    `fence` grows with every claim: a holder that finds another number has lost the job.
+    After a failure nobody holds it, and `lease_until` is when it may be tried again.
+    """
+
+    __tablename__ = "tick_job"
+
+    name: Mapped[str] = mapped_column(key_type(64), primary_key=True)
+    fence: Mapped[int] = mapped_column(BigInteger, default=0)
+    owner: Mapped[str | None] = mapped_column(String(64))
+    occurrence: Mapped[int] = mapped_column(BigInteger)
+    done_through: Mapped[int] = mapped_column(BigInteger)
+    lease_until: Mapped[datetime]
+
+
+class TickRun(Base):
+    """One occurrence of a job: what became of it."""
+
+    __tablename__ = "tick_run"
+    __table_args__ = (
+        CheckConstraint("state IN ('running', 'done', 'failed', 'dead')", name="state_known"),
+        Base.__table_args__,
+    )
+
+    name: Mapped[str] = mapped_column(key_type(64), primary_key=True)
+    occurrence: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    fence: Mapped[int] = mapped_column(BigInteger)
+    state: Mapped[str] = mapped_column(String(16))
+    attempts: Mapped[int]
+    trigger: Mapped[str] = mapped_column(String(16))
+    claimed_at: Mapped[datetime] = mapped_column(index=True)
+    finished_at: Mapped[datetime | None]
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    error: Mapped[str | None] = mapped_column(Text)
+
+
+class TickCounter(Base):
+    """Numbers that jobs count up."""
+
+    __tablename__ = "tick_counter"
+
+    name: Mapped[str] = mapped_column(key_type(64), primary_key=True)
+    value: Mapped[int] = mapped_column(BigInteger)

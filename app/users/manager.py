@@ -1,0 +1,197 @@
+"""What can happen to an account (fastapi-users' manager, with its races closed)."""
+
+from typing import Any, Protocol
+from uuid import UUID
+
+from fastapi import Request
+from fastapi.security import OAuth2PasswordRequestForm
+from fastapi_users import BaseUserManager, UUIDIDMixin
+from fastapi_users.exceptions import (
+    InvalidPasswordException,
+    InvalidResetPasswordToken,
+    InvalidVerifyToken,
+    UserAlreadyExists,
+    UserAlreadyVerified,
+)
+from fastapi_users.schemas import BaseUserCreate, BaseUserUpdate
+
+from app.errors import LastSuperuser, NotFound, Unauthorized
+from app.mail.outbox import Outbox
+from app.passwords import Passwords
+from app.services import Services
+from app.signing import Signer
+from app.users.letters import RESET, VERIFY, reset_proof
+from app.users.schemas import UserCreate, UserUpdate
+from app.users.store import UserStore
+from app.users.tables import AnyUser, User
+
+
+class Logins(Protocol):
+    """What an account needs to know of its logins."""
+
+    async def alive(self) -> bool:
+        """Tell whether the login of this very request is still there."""
+
+    async def end(self, user_id: UUID, *, keep_own: bool = False) -> None:
+        """End the logins of an account; if `keep_own`, all but that of this request."""
+
+
+class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
+    """Passwords are hashed before rows are locked; what was checked is checked again after."""
+
+    user_db: UserStore
+
+    def __init__(
+        self,
+        store: UserStore,
+        logins: Logins,
+        outbox: Outbox,
+        passwords: Passwords,
+        signer: Signer,
+    ) -> None:
+        super().__init__(store, passwords.helper)
+        self.logins = logins
+        self.outbox = outbox
+        self.passwords = passwords
+        self.signer = signer
+
+    @classmethod
+    def of(cls, services: Services, store: UserStore, logins: Logins) -> "UserManager":
+        """Put a manager together for one transaction."""
+        outbox = Outbox(store.session, services.mail_waiting)
+        return cls(store, logins, outbox, services.passwords, services.signer)
+
+    async def create(
+        self,
+        user_create: BaseUserCreate,
+        safe: bool = False,
+        request: Request | None = None,
+    ) -> User:
+        """Make an account and ask for proof of its address.
+
+        If `safe`, flags in `user_create` are ignored. Raises InvalidPasswordException,
+        UserAlreadyExists.
+        """
+        assert isinstance(user_create, UserCreate)
+        await self.validate_password(user_create.password, user_create)
+        if await self.user_db.get_by_email(user_create.email) is not None:
+            raise UserAlreadyExists
+        hashed = await self.passwords.hash(user_create.password)
+        values = {**user_create.values(safe=safe), "hashed_password": hashed}
+        user = await self.user_db.create(values)
+        self._ask_for_proof(user)
+        return user
+
+    async def authenticate(self, credentials: OAuth2PasswordRequestForm) -> User | None:
+        """Return the account that the e-mail and password name, locked until the commit; or None.
+
+        An unknown address takes as long as a wrong password. Older hashes are upgraded.
+        """
+        seen = await self.user_db.get_by_email(credentials.username)
+        stored = seen.hashed_password if seen is not None else None
+        matches, upgraded = await self.passwords.verify(credentials.password, stored)
+        if seen is None or not matches:
+            return None
+        # A reset may have come in between: its end of all logins must count for this one too.
+        user = await self.user_db.get_locked(seen.id)
+        if user is None or user.hashed_password != stored:
+            return None
+        if upgraded is not None:
+            await self.user_db.update(user, {"hashed_password": upgraded})
+        return user
+
+    async def validate_password(self, password: str, user: BaseUserCreate | User) -> None:
+        """Raise InvalidPasswordException if `password` may not be chosen."""
+        reason = self.passwords.fault(password)
+        if reason is not None:
+            raise InvalidPasswordException(reason)
+
+    async def update(
+        self,
+        user_update: BaseUserUpdate,
+        user: User,
+        safe: bool = False,
+        request: Request | None = None,
+    ) -> User:
+        """Change an account. If `safe`, by its owner: flags are ignored, this login stays.
+
+        Raises InvalidPasswordException, UserAlreadyExists, LastSuperuser; NotFound if the account
+        is gone, and Unauthorized if the owner's login is.
+        """
+        assert isinstance(user_update, UserUpdate)
+        return await self.apply(user_update.changes(safe=safe), user, by_owner=safe)
+
+    async def apply(self, changes: dict[str, Any], user: User, *, by_owner: bool = False) -> User:
+        """Make `changes` to an account and end the logins they must end; raises as `update`."""
+        if "password" in changes:
+            await self.validate_password(changes["password"], user)
+            changes["hashed_password"] = await self.passwords.hash(changes.pop("password"))
+        if changes.get("is_superuser") is False or changes.get("is_active") is False:
+            await self._keep_a_superuser(user.id)
+        current = await self.user_db.get_locked(user.id)
+        # Whoever ends a login locks its account first, so from here on it stays.
+        if by_owner and (current is None or not await self.logins.alive()):
+            raise Unauthorized
+        if current is None:
+            raise NotFound
+        moved = changes.get("email", current.email).casefold() != current.email.casefold()
+        if moved:
+            changes = {"is_verified": False, **changes}
+        user = await self.user_db.update(current, changes)
+        if "hashed_password" in changes or not user.is_active:
+            await self.logins.end(user.id, keep_own=by_owner)
+        if moved:
+            self._ask_for_proof(user)
+        return user
+
+    async def verify(self, token: str, request: Request | None = None) -> User:
+        """Mark the address in `token` as proven. Raises InvalidVerifyToken, UserAlreadyVerified."""
+        claims = self.signer.read(VERIFY, token)
+        if claims is None:
+            raise InvalidVerifyToken
+        user = await self.user_db.get_locked(UUID(claims["sub"]))
+        if user is None or user.email_key != claims.get("email_key"):
+            raise InvalidVerifyToken
+        if user.is_verified:
+            raise UserAlreadyVerified
+        return await self.user_db.update(user, {"is_verified": True})
+
+    async def reset_password(
+        self, token: str, password: str, request: Request | None = None
+    ) -> User:
+        """Set the password of the account that `token` names, once, and end all its logins.
+
+        Raises InvalidResetPasswordToken, InvalidPasswordException; the latter spends no token.
+        """
+        claims = self.signer.read(RESET, token)
+        seen = await self.user_db.get(UUID(claims["sub"])) if claims is not None else None
+        if claims is None or seen is None or not self._proves(claims, seen):
+            raise InvalidResetPasswordToken
+        await self.validate_password(password, seen)
+        hashed = await self.passwords.hash(password)
+        user = await self.user_db.get_locked(seen.id)
+        if user is None or not self._proves(claims, user):
+            raise InvalidResetPasswordToken
+        await self.user_db.update(user, {"hashed_password": hashed})
+        await self.logins.end(user.id)
+        return user
+
+    def _proves(self, claims: dict[str, Any], user: User) -> bool:
+        return bool(user.is_active and claims.get("proof") == reset_proof(self.signer, user))
+
+    async def delete(self, user: User, request: Request | None = None) -> None:
+        """Delete an account with its logins. Raises NotFound, LastSuperuser."""
+        await self._keep_a_superuser(user.id)
+        current = await self.user_db.get_locked(user.id)
+        if current is None:
+            raise NotFound
+        await self.user_db.delete(current)
+
+    async def _keep_a_superuser(self, without: UUID) -> None:
+        """Raise LastSuperuser if nobody else could manage accounts; one such change at a time."""
+        if await self.user_db.lock_superusers() == {without}:
+            raise LastSuperuser
+
+    def _ask_for_proof(self, user: User) -> None:
+        if user.is_active and not user.is_verified:
+            self.outbox.put(VERIFY, user.email)
