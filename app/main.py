@@ -1,0 +1,95 @@
+"""The application: middleware, every route with its guard, start and stop."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import structlog
+from fastapi import Depends, FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from app import health
+from app.errors import install_handlers
+from app.jobs import JOBS, deliver_mail
+from app.logs import configure_logging
+from app.mail.courier import courier
+from app.pages import routes as pages
+from app.services import open_services
+from app.sessions.auth import accounts, backend, get_user_manager
+from app.settings import Settings
+from app.tick import routes as tick
+from app.tick.loop import local_loop
+from app.tick.runner import Runner
+from app.users import admin
+from app.users.routes import auth_router
+from app.users.schemas import UserCreate, UserRead, UserUpdate
+from app.web import JsonBodies, RequestLog, SecurityHeaders
+
+log = structlog.get_logger()
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Return the application for `settings` (default: the environment's). Does nothing else yet."""
+    settings = settings or Settings()
+    app = FastAPI(
+        title="Keystead",
+        description="Accounts, sessions and scheduled work.",
+        lifespan=_lifespan(settings),
+        max_body_size=settings.body_limit_bytes,
+        # The original notes' PowerShell commands send JSON without saying so.
+        strict_content_type=False,
+        redoc_url=None,
+    )
+    app.add_middleware(JsonBodies)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(RequestLog)
+    install_handlers(app)
+    _add_routes(app, settings)
+    return app
+
+
+def _add_routes(app: FastAPI, settings: Settings) -> None:
+    """Mount every route with its guard. `accounts`' routers bring theirs: own or superuser's."""
+    verified = settings.require_verified
+    superuser = Depends(accounts.current_user(active=True, verified=verified, superuser=True))
+    login = accounts.get_auth_router(backend, requires_verification=verified)
+    register = accounts.get_register_router(UserRead, UserCreate)
+    users = accounts.get_users_router(UserRead, UserUpdate, requires_verification=verified)
+
+    app.include_router(login, prefix="/auth/jwt", tags=["auth"])
+    app.include_router(register, prefix="/auth", tags=["auth"])
+    app.include_router(auth_router(get_user_manager), prefix="/auth", tags=["auth"])
+    app.include_router(
+        admin.router,
+        dependencies=[superuser],
+        responses={
+            401: {"description": "No login."},
+            403: {"description": "Not a superuser."},
+        },
+    )
+    app.include_router(users, prefix="/users", tags=["users"])
+    app.include_router(tick.router)  # guarded by its own token
+    app.include_router(health.router)
+    app.include_router(pages.router)
+    app.mount("/static", StaticFiles(directory=Path(pages.__file__).parent / "static"))
+
+
+def _lifespan(settings: Settings) -> Any:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
+        configure_logging(settings)
+        async with AsyncExitStack() as stack:
+            services = await stack.enter_async_context(open_services(settings))
+            runner = Runner(services, JOBS)
+            if (fault := await health.fault(services.database)) is not None:
+                log.error("not ready", reason=fault)
+            if settings.tick_seconds:
+                await stack.enter_async_context(courier(services, deliver_mail))
+                await stack.enter_async_context(local_loop(runner))
+            yield {"services": services, "runner": runner}
+
+    return lifespan
+
+
+app = create_app()
