@@ -273,7 +273,9 @@ def list_users(
     found, more = _with_manager(run)
     table = Table(Column("E-mail", overflow="fold"), Column("Id", no_wrap=True), "Flags")
     for user in found:
-        flags = [name for name in ("active", "superuser", "verified") if getattr(user, f"is_{name}")]
+        flags = [
+            name for name in ("active", "superuser", "verified") if getattr(user, f"is_{name}")
+        ]
         table.add_row(_plain(user.email), str(user.id), ", ".join(flags) or "none")
     out.print(table)
     if more:

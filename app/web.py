@@ -6,6 +6,7 @@ from typing import NoReturn
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.ids import new_id
@@ -80,31 +81,38 @@ class SecurityHeaders:
         await self.app(scope, receive, send_with_headers)
 
 
-class JsonBodies:
-    """Reads JSON bodies ahead, so that a malformed one is judged after the guards: 401 before 422.
+class Bodies:
+    """Takes each body whole: too large a one is refused (413), malformed JSON is taken note of.
 
-    FastAPI parses the body before it solves any dependency. A malformed one is handed on as a
-    null that no model accepts, and `malformed_body` tells the handler what was wrong.
+    FastAPI parses the body before it solves any dependency. So that the guards still speak first,
+    401 before 422, malformed JSON is handed on as a null that no model accepts, and
+    `malformed_body` tells the error's handler what was wrong.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, limit: int) -> None:
         self.app = app
+        self.limit = limit  # bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not _says_json(Headers(scope=scope).get("content-type")):
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         body = b""
         while True:
             message = await receive()
             if message["type"] != "http.request":
-                return
+                return  # the client has gone
             body += message.get("body", b"")
+            if len(body) > self.limit:
+                answer = JSONResponse({"detail": "Content Too Large"}, 413)
+                await answer(scope, receive, send)
+                return
             if not message.get("more_body", False):
                 break
-        fault = _json_fault(body)
-        if fault is not None:
-            scope[_MALFORMED], body = fault, b"null"
+        if _says_json(Headers(scope=scope).get("content-type")):
+            fault = _json_fault(body)
+            if fault is not None:
+                scope[_MALFORMED], body = fault, b"null"
         pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def replay() -> Message:
@@ -131,7 +139,11 @@ def _json_fault(body: bytes) -> str | None:
     if not body:
         return None
     try:
-        json.loads(body.decode(), parse_constant=_refuse_constant)
+        value = json.loads(body.decode(), parse_constant=_refuse_constant)
+        if b"\\ud" in body.lower():
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return "The body escapes half of a surrogate pair"
     except UnicodeDecodeError:
         return "The body is not UTF-8"
     except RecursionError:

@@ -76,15 +76,15 @@ class Runner:
     ) -> list[Outcome]:
         """Run what is due at `scheduled_at` (default: now): every job, or `only` one.
 
-        Raises UnknownJob; BadTickTime for a time without an offset, or more than a job's period
-        in the future.
+        Raises UnknownJob; BadTickTime for a time without an offset, before 1970, or more than a
+        job's period in the future.
         """
         if only is not None and only not in self.jobs:
             raise UnknownJob
         jobs = [self.jobs[only]] if only else list(self.jobs.values())
         now = await self._now()
         at = scheduled_at or now
-        if at.tzinfo is None:
+        if at.tzinfo is None or at < NEVER:
             raise BadTickTime
         if any(at > now + timedelta(seconds=self.period(job)) for job in jobs):
             raise BadTickTime

@@ -21,7 +21,7 @@ def parse_email(text: str) -> str:
     Raises ValueError for anything else, a display name beside it included.
     """
     try:
-        email = validate_email(text.strip(), check_deliverability=False).normalized
+        email = validate_email(text.strip(), check_deliverability=False, strict=True).normalized
     except EmailNotValidError as error:
         raise ValueError(f"not an e-mail address: {error}") from None
     # Folding can lengthen: one letter may stand for eighteen.

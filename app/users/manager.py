@@ -134,7 +134,8 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
             raise Unauthorized
         if current is None:
             raise NotFound
-        moved = changes.get("email", current.email).casefold() != current.email.casefold()
+        # Only letter case is taken for the same mailbox: a look-alike may be another's.
+        moved = changes.get("email", current.email).lower() != current.email.lower()
         if moved:
             changes = {"is_verified": False, **changes}
         user = await self.user_db.update(current, changes)

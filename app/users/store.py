@@ -1,7 +1,6 @@
 """Accounts in the database, for fastapi-users. It flushes; the edge commits."""
 
 import base64
-import binascii
 from typing import Any
 from uuid import UUID
 
@@ -90,6 +89,10 @@ def _cursor(user: User) -> str:
 def _read_cursor(cursor: str) -> str:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
-        return base64.b64decode(padded, altchars=b"-_", validate=True).decode()
-    except (binascii.Error, ValueError):
-        raise ValueError("not a cursor of this list") from None
+        key = base64.b64decode(padded, altchars=b"-_", validate=True).decode()
+    except ValueError:
+        key = ""
+    # PostgreSQL takes no NUL.
+    if not key or "\0" in key:
+        raise ValueError("not a cursor of this list")
+    return key

@@ -1,0 +1,5 @@
+"""`python -m app` is `keystead`."""
+
+from app.cli import main
+
+main()

@@ -1,0 +1,179 @@
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+import pytest
+
+from tests.service import PASSWORD, SECRET, Account, Service, bearer
+
+
+def test_good_credentials(service: Service, person: Account) -> None:
+    answer = service.try_login(person.email, person.password)
+    assert answer.status_code == 200
+    body = answer.json()
+    assert set(body) == {"access_token", "token_type", "expires_in"}
+    assert body["token_type"] == "bearer"
+    assert body["expires_in"] == 86_400
+    assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("change", [str.upper, str.title, "  {} ".format])
+def test_the_address_in_any_case_or_with_blanks(
+    service: Service, person: Account, change: Any
+) -> None:
+    assert service.try_login(change(person.email), person.password).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        {"username": "king@camelot.bt"},
+        {"password": PASSWORD},
+        {"username": "", "password": ""},
+        {"username": "king@camelot.bt", "password": PASSWORD, "grant_type": "client_credentials"},
+    ],
+)
+def test_incomplete_form(service: Service, form: dict[str, str]) -> None:
+    assert service.client.post("/auth/jwt/login", data=form).status_code == 422
+
+
+def test_json_is_not_a_form(service: Service, person: Account) -> None:
+    body = {"username": person.email, "password": person.password}
+    assert service.client.post("/auth/jwt/login", json=body).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("username", "password"),
+    [
+        ("nobody@camelot.bt", PASSWORD),
+        ("no address at all", PASSWORD),
+        ("a\0b", PASSWORD),
+        (None, "another password"),
+        (None, "x" * 2_000),
+        (None, "excalibur\0001"),
+    ],
+)
+def test_bad_credentials(
+    service: Service, person: Account, username: str | None, password: str
+) -> None:
+    answer = service.try_login(username or person.email, password)
+    assert answer.status_code == 400
+    assert answer.json() == {"detail": "LOGIN_BAD_CREDENTIALS"}
+
+
+def test_inactive(service: Service, person: Account, admin: dict[str, str]) -> None:
+    service.client.patch(f"/users/{person.id}", json={"is_active": False}, headers=admin)
+    answer = service.try_login(person.email, person.password)
+    assert answer.status_code == 400
+    assert answer.json() == {"detail": "LOGIN_BAD_CREDENTIALS"}
+
+
+def test_where_verification_is_required(strict_service: Service) -> None:
+    person = strict_service.register()
+    answer = strict_service.try_login(person.email, person.password)
+    assert answer.status_code == 400
+    assert answer.json() == {"detail": "LOGIN_USER_NOT_VERIFIED"}
+    token = strict_service.token(person.email)
+    assert strict_service.client.post("/auth/verify", json={"token": token}).status_code == 200
+    headers = strict_service.login(person)
+    # A new address is a new proof to give: until then, no.
+    moved = {"email": f"new-{person.email}"}
+    assert strict_service.client.patch("/users/me", json=moved, headers=headers).status_code == 200
+    assert strict_service.client.get("/users/me", headers=headers).status_code == 403
+
+
+def test_logout(service: Service, person: Account) -> None:
+    first, second = service.login(person), service.login(person)
+    answer = service.client.post("/auth/jwt/logout", headers=first)
+    assert answer.status_code == 204
+    assert answer.content == b""
+    assert service.client.get("/users/me", headers=first).status_code == 401
+    assert service.client.post("/auth/jwt/logout", headers=first).status_code == 401
+    assert service.client.get("/users/me", headers=second).status_code == 200
+
+
+def test_logout_without_a_token(service: Service) -> None:
+    assert service.client.post("/auth/jwt/logout").status_code == 401
+
+
+def forged(token: str, *, key: str = SECRET, algorithm: str = "HS256", **changes: Any) -> str:
+    """Return a token like `token` with other claims; None takes a claim out."""
+    claims = jwt.decode(token, options={"verify_signature": False}) | changes
+    kept = {name: value for name, value in claims.items() if value is not None}
+    return jwt.encode(kept, key if algorithm != "none" else "", algorithm=algorithm)
+
+
+PAST = datetime.now(UTC) - timedelta(seconds=5)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"exp": PAST},
+        {"exp": None},
+        {"aud": "fastapi-users:auth"},
+        {"aud": "verify"},
+        {"aud": None},
+        {"sub": None},
+        {"jti": "00000000-0000-7000-8000-000000000000"},
+        {"algorithm": "none"},
+        {"key": "another secret, as long as the real one is, or longer"},
+        {"algorithm": "HS512", "key": SECRET * 2},
+    ],
+)
+def test_forged_tokens(service: Service, headers: dict[str, str], change: dict[str, Any]) -> None:
+    token = headers["Authorization"].removeprefix("Bearer ")
+    assert service.client.get("/users/me", headers=bearer(forged(token))).status_code == 200
+    answer = service.client.get("/users/me", headers=bearer(forged(token, **change)))
+    assert answer.status_code == 401
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "Bearer", "Bearer x", "Bearer a.b.c", "Basic a2luZzpjYW1lbG90", "Bearer é"],
+)
+def test_no_token_to_speak_of(service: Service, value: str) -> None:
+    headers = [(b"Authorization", value.encode())]
+    answer = service.client.get("/users/me", headers=headers)
+    assert answer.status_code == 401
+    assert answer.json() == {"detail": "Unauthorized"}
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def test_the_scheme_in_any_case_and_never_in_the_query(
+    service: Service, headers: dict[str, str]
+) -> None:
+    token = headers["Authorization"].removeprefix("Bearer ")
+    lower = {"Authorization": f"bearer {token}"}
+    assert service.client.get("/users/me", headers=lower).status_code == 200
+    assert service.client.get("/users/me", params={"access_token": token}).status_code == 401
+
+
+def test_a_token_with_another_signature(service: Service, headers: dict[str, str]) -> None:
+    head, claims, signature = headers["Authorization"].removeprefix("Bearer ").split(".")
+    other = json.loads(base64.urlsafe_b64decode(claims + "==")) | {"sub": "somebody else"}
+    forgery = base64.urlsafe_b64encode(json.dumps(other).encode()).decode().rstrip("=")
+    answer = service.client.get("/users/me", headers=bearer(f"{head}.{forgery}.{signature}"))
+    assert answer.status_code == 401
+
+
+def test_deactivation_ends_logins_at_once(
+    service: Service, person: Account, headers: dict[str, str], admin: dict[str, str]
+) -> None:
+    service.client.patch(f"/users/{person.id}", json={"is_active": False}, headers=admin)
+    for _ in range(8):  # each worker answers some of them
+        assert service.client.get("/users/me", headers=headers).status_code == 401
+    service.client.patch(f"/users/{person.id}", json={"is_active": True}, headers=admin)
+    assert service.client.get("/users/me", headers=headers).status_code == 401
+
+
+def test_deletion_ends_logins_at_once(
+    service: Service, person: Account, headers: dict[str, str], admin: dict[str, str]
+) -> None:
+    assert service.client.delete(f"/users/{person.id}", headers=admin).status_code == 204
+    for _ in range(8):
+        assert service.client.get("/users/me", headers=headers).status_code == 401
+    assert service.try_login(person.email, person.password).status_code == 400

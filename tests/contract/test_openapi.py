@@ -1,0 +1,59 @@
+from tests.service import Service
+
+# Upstream's codes, and what is ours: 409 where the last superuser is guarded.
+CODES = {
+    ("post", "/auth/jwt/login"): "200 400 422",
+    ("post", "/auth/jwt/logout"): "204 401",
+    ("post", "/auth/register"): "201 400 422",
+    ("post", "/auth/forgot-password"): "202 422",
+    ("post", "/auth/reset-password"): "200 400 422",
+    ("post", "/auth/request-verify-token"): "202 422",
+    ("post", "/auth/verify"): "200 400 422",
+    ("get", "/users/me"): "200 401",
+    ("patch", "/users/me"): "200 400 401 422",
+    ("get", "/users/{id}"): "200 401 403 404 422",
+    ("patch", "/users/{id}"): "200 400 401 403 404 409 422",
+    ("delete", "/users/{id}"): "204 401 403 404 409 422",
+    ("get", "/users"): "200 401 403 422",
+    ("post", "/tick"): "200 400 401 404 409 422 500",
+    ("get", "/health/live"): "200",
+    ("get", "/health/ready"): "200 503",
+}
+
+
+def test_each_route_lists_its_answers(service: Service) -> None:
+    paths = service.client.get("/openapi.json").json()["paths"]
+    listed = {
+        (method, path): " ".join(sorted(operation["responses"]))
+        for path, operations in paths.items()
+        for method, operation in operations.items()
+    }
+    assert listed == CODES
+
+
+def test_the_security_scheme(service: Service) -> None:
+    schema = service.client.get("/openapi.json").json()
+    scheme = schema["components"]["securitySchemes"]["OAuth2PasswordBearer"]
+    assert scheme["type"] == "oauth2"
+    assert scheme["flows"]["password"]["tokenUrl"] == "auth/jwt/login"
+    guarded = {
+        (method, path)
+        for path, operations in schema["paths"].items()
+        for method, operation in operations.items()
+        if {"OAuth2PasswordBearer": []} in operation.get("security", [])
+    }
+    assert guarded == {
+        key for key in CODES if key[1].startswith("/users") or key[1] == "/auth/jwt/logout"
+    }
+
+
+def test_operations_have_names_of_their_own(service: Service) -> None:
+    paths = service.client.get("/openapi.json").json()["paths"]
+    names = [operation["operationId"] for ops in paths.values() for operation in ops.values()]
+    assert len(names) == len(set(names))
+
+
+def test_the_documentation_opens(service: Service) -> None:
+    answer = service.client.get("/docs")
+    assert answer.status_code == 200
+    assert "text/html" in answer.headers["content-type"]

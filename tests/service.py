@@ -1,0 +1,259 @@
+"""Keystead, running: in this process, or as a server of its own."""
+
+import email
+import email.policy
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+from starlette.testclient import TestClient
+
+from app.main import create_app
+from app.settings import Settings
+
+SECRET = "a secret that only tests know, 32 characters or more"
+TICK_TOKEN = "a token that only tests know"
+PASSWORD = "excalibur 1"
+WAIT_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Account:
+    """Somebody who registered."""
+
+    id: str
+    email: str
+    password: str = PASSWORD
+
+
+@dataclass
+class Service:
+    """What a test may know of a running Keystead."""
+
+    client: httpx2.Client
+    folder: Path
+    environment: Mapping[str, str]
+    inboxes: dict[str, list[EmailMessage]] = field(default_factory=lambda: defaultdict(list))
+    read: Counter[str] = field(default_factory=Counter)
+    _files: set[Path] = field(default_factory=set)
+
+    def register(self, address: str | None = None, password: str = PASSWORD) -> Account:
+        address = address or new_address()
+        answer = self.client.post("/auth/register", json={"email": address, "password": password})
+        assert answer.status_code == 201, answer.text
+        return Account(answer.json()["id"], answer.json()["email"], password)
+
+    def login(self, account: Account) -> dict[str, str]:
+        """Log in and return the headers of requests with that login."""
+        answer = self.try_login(account.email, account.password)
+        assert answer.status_code == 200, answer.text
+        return bearer(answer.json()["access_token"])
+
+    def try_login(self, username: str, password: str) -> httpx2.Response:
+        form = {"username": username, "password": password}
+        return self.client.post("/auth/jwt/login", data=form)
+
+    def superuser(self) -> Account:
+        address = new_address()
+        said = self.command("user", "create", address, "--superuser", "--password-stdin")
+        return Account(said.split()[-1], address)
+
+    def command(self, *arguments: str, stdin: str = PASSWORD) -> str:
+        """Run the command that an operator would, and return what it printed."""
+        return run_command(self.environment, *arguments, stdin=stdin)
+
+    def letter(self, address: str) -> EmailMessage:
+        """Return the oldest message to `address` that was not read before; wait for it."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while len(self.letters(address)) <= self.read[address]:
+            assert time.monotonic() < deadline, f"no mail for {address}"
+            time.sleep(0.02)
+        self.read[address] += 1
+        return self.inboxes[address][self.read[address] - 1]
+
+    def letters(self, address: str) -> list[EmailMessage]:
+        """Return the messages to `address` that have come so far."""
+        new = set(self.folder.glob("mail/*.eml")) - self._files
+        for path in sorted(new):
+            message = read_message(path)
+            self.inboxes[message["To"]].append(message)
+        self._files |= new
+        return self.inboxes[address]
+
+    def token(self, address: str) -> str:
+        """Return the token in the next message to `address`."""
+        return token_in(self.letter(address))
+
+
+def new_address() -> str:
+    return f"k{uuid4().hex}@camelot.bt"
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def read_message(path: Path) -> EmailMessage:
+    with path.open("rb") as file:
+        message = email.message_from_binary_file(file, policy=email.policy.default)
+    assert isinstance(message, EmailMessage)
+    return message
+
+
+def text_of(message: EmailMessage) -> str:
+    body = message.get_body(("plain",))
+    assert isinstance(body, EmailMessage)
+    content: str = body.get_content()
+    return content
+
+
+def token_in(message: EmailMessage) -> str:
+    """Return the line that is nothing but a token."""
+    return next(line for line in text_of(message).splitlines() if line.startswith("eyJ"))
+
+
+def make_environment(folder: Path, **settings: str) -> dict[str, str]:
+    """Return the environment of a Keystead that keeps everything in `folder`."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("KEYSTEAD_") and name != "DATABASE_URL"
+    }
+    return {
+        **kept,
+        "KEYSTEAD_DATABASE_URL": f"sqlite:///{folder}/keystead.db",
+        "KEYSTEAD_MAIL_URL": f"file:{folder}/mail",
+        "KEYSTEAD_SECRET_KEY": SECRET,
+        "KEYSTEAD_TICK_TOKEN": TICK_TOKEN,
+        # What hashes cost is not what these tests are about.
+        "KEYSTEAD_ARGON2_MEMORY_KIB": "64",
+        **{f"KEYSTEAD_{name.upper()}": value for name, value in settings.items()},
+    }
+
+
+def settings_from(environment: Mapping[str, str]) -> Settings:
+    """Return the settings that a process with `environment` has."""
+    names = {name.removeprefix("KEYSTEAD_").lower(): name for name in environment}
+    values: dict[str, Any] = {
+        field: environment[names[field]]
+        for field in Settings.model_fields
+        if field in names and names[field].startswith("KEYSTEAD_")
+    }
+    return Settings(_env_file=None, **values)
+
+
+def run_command(
+    environment: Mapping[str, str], *arguments: str, stdin: str = "", code: int = 0
+) -> str:
+    """Run `keystead`, expect the exit code, and return what it printed on both streams."""
+    done = subprocess.run(
+        [sys.executable, "-m", "app", *arguments],
+        env=environment,
+        input=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == code, done.stdout
+    return done.stdout
+
+
+@contextmanager
+def in_process(folder: Path, **settings: str) -> Iterator[Service]:
+    """Run Keystead in this process."""
+    environment = make_environment(folder, **settings)
+    run_command(environment, "migrate")
+    app = create_app(settings_from(environment))
+    with TestClient(app, raise_server_exceptions=False, follow_redirects=False) as client:
+        yield Service(client, folder, environment)
+
+
+@contextmanager
+def over_tcp(folder: Path, workers: int = 2, **settings: str) -> Iterator[Service]:
+    """Run Keystead as an operator would: `keystead serve`, which migrates first."""
+    port = free_port()
+    environment = make_environment(folder, **settings)
+    with (
+        Server(environment, port, workers, folder / "log") as server,
+        httpx2.Client(base_url=server.url, timeout=60) as client,
+    ):
+        yield Service(client, folder, environment)
+
+
+class Server:
+    """A `keystead serve` of its own process group."""
+
+    def __init__(self, environment: Mapping[str, str], port: int, workers: int, log: Path) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.log = log
+        self._environment = environment
+        self._arguments = ["serve", "--port", str(port), "--workers", str(workers)]
+
+    def __enter__(self) -> "Server":
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "app", *self._arguments],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + WAIT_SECONDS
+        while time.monotonic() < deadline and self._process.poll() is None:
+            try:
+                if httpx2.get(f"{self.url}/health/ready").status_code == 200:
+                    return
+            except httpx2.TransportError:
+                pass
+            time.sleep(0.05)
+        raise AssertionError(f"the server did not start:\n{self.log.read_text()}")
+
+    def stop(self) -> int:
+        """Ask the server to stop, as an operator or a scheduler would; return its exit code."""
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(WAIT_SECONDS)
+
+    def kill(self) -> None:
+        """Take it down at once, its workers too."""
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self._process.wait(WAIT_SECONDS)
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            try:
+                self.stop()
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
