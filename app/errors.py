@@ -18,9 +18,11 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from app.web import malformed_body
 
@@ -93,7 +95,18 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _answer(error.status_code, error.detail, error.headers)
+    headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
+    return _answer(error.status_code, error.detail, headers)
+
+
+def _allowed(request: Request) -> str:
+    """Return every method of the resource; Starlette names those of its first route alone."""
+    by_path: dict[str | None, set[str]] = {}
+    for route in iter_route_contexts(request.app.routes):
+        if route.matches(request.scope)[0] is not Match.NONE:
+            by_path.setdefault(route.path, set()).update(route.methods or ())
+    # The first is the one that answers: `/users/me` matches `/users/{id}` as well.
+    return ", ".join(sorted(next(iter(by_path.values()))))
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

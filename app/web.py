@@ -85,7 +85,7 @@ class Bodies:
     """Takes each body whole: too large a one is refused (413), malformed JSON is taken note of.
 
     FastAPI parses the body before it solves any dependency. So that the guards still speak first,
-    401 before 422, malformed JSON is handed on as a null that no model accepts, and
+    401 before 422, malformed JSON is handed on as a text that no model accepts, and
     `malformed_body` tells the error's handler what was wrong.
     """
 
@@ -112,7 +112,7 @@ class Bodies:
         if _says_json(Headers(scope=scope).get("content-type")):
             fault = _json_fault(body)
             if fault is not None:
-                scope[_MALFORMED], body = fault, b"null"
+                scope[_MALFORMED], body = fault, b'""'
         pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def replay() -> Message:
