@@ -43,7 +43,8 @@ cli = typer.Typer(
 users = typer.Typer(help="Look after accounts.", no_args_is_help=True)
 cli.add_typer(users, name="user")
 
-out = Console(soft_wrap=True, highlight=False)
+# What is piped elsewhere is not folded to the width of a screen that is not there.
+out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 

@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="KEYSTEAD_",
         env_file=".env",
+        env_ignore_empty=True,
         extra="ignore",
         hide_input_in_errors=True,
         populate_by_name=True,
@@ -147,7 +148,7 @@ class Settings(BaseSettings):
                 "KEYSTEAD_SECRET_KEY is missing. Production does not start without it: "
                 "set it to at least 32 random characters, the same on every host"
             )
-        if self.secret_key and len(self.secret_key.get_secret_value()) < SECRET_MIN_LENGTH:
+        if self.secret_key is not None and len(self.secret_key) < SECRET_MIN_LENGTH:
             raise ValueError("KEYSTEAD_SECRET_KEY is too short: at least 32 characters")
         return self
 

@@ -1,0 +1,181 @@
+"""The `keystead` command, as an operator calls it."""
+
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from app.settings import Settings
+from tests.service import PASSWORD, make_environment, over_tcp, run_command
+
+
+@pytest.fixture
+def environment(settings: Settings, folder: Path) -> dict[str, str]:
+    """The environment of a Keystead with a migrated, empty database."""
+    return make_environment(folder)
+
+
+@pytest.fixture(scope="module")
+def queen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of a Keystead with two superusers."""
+    environment = make_environment(tmp_path_factory.mktemp("queen"))
+    run_command(environment, "migrate")
+    for name in ("guinevere", "arthur"):
+        create(environment, f"{name}@camelot.bt", "--superuser")
+    return environment
+
+
+def create(environment: dict[str, str], address: str, *flags: str, code: int = 0) -> str:
+    arguments = ["user", "create", address, "--password-stdin", *flags]
+    return run_command(environment, *arguments, stdin=f"{PASSWORD}\n", code=code)
+
+
+def test_without_arguments_it_helps(folder: Path) -> None:
+    said = run_command(make_environment(folder), code=2)
+    for command in ("serve", "migrate", "user", "tick", "check"):
+        assert command in said
+
+
+def test_migrate_says_what_it_did(folder: Path) -> None:
+    environment = make_environment(folder)
+    assert "migrated from nothing to 0004" in run_command(environment, "migrate")
+    assert "nothing to migrate" in run_command(environment, "migrate")
+    assert "CREATE TABLE" in run_command(environment, "migrate", "--sql")
+    assert "Can't locate revision" in run_command(environment, "migrate", "nowhere", code=1)
+
+
+def test_migrate_stops_where_it_is_told(folder: Path) -> None:
+    environment = make_environment(folder)
+    assert "to 0002" in run_command(environment, "migrate", "0002")
+    said = run_command(environment, "user", "list", code=1)
+    assert "revision 0002, this code needs 0004: run `keystead migrate`" in said
+    assert "0002" in run_command(environment, "check", code=1)
+
+
+@pytest.mark.parametrize("command", [["user", "list"], ["tick"], ["check"]])
+def test_a_database_that_is_not_migrated(folder: Path, command: list[str]) -> None:
+    said = run_command(make_environment(folder), *command, code=1)
+    assert "keystead migrate" in " ".join(said.split())
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("command", [["user", "list"], ["tick"], ["check"], ["migrate"]])
+def test_a_database_that_is_away(folder: Path, command: list[str]) -> None:
+    environment = make_environment(folder, database_url="postgresql://u:hush@127.0.0.1:1/name")
+    said = run_command(environment, *command, code=1)
+    assert "database" in said
+    assert "Traceback" not in said
+    assert "hush" not in said
+
+
+def test_the_life_of_an_account(queen: dict[str, str]) -> None:
+    address = "lancelot@camelot.bt"
+    assert "Created lancelot@camelot.bt:" in create(queen, address)
+    assert "there is an account" in create(queen, address.upper(), code=1)
+    for command, flags in {
+        "promote": "active, superuser, verified",
+        "demote": "active, verified",
+        "deactivate": "verified",
+        "activate": "active, verified",
+        "sign-out": "active, verified",
+    }.items():
+        run_command(queen, "user", command, address.upper())
+        said = run_command(queen, "user", "list", "lance")
+        assert "│ lancelot@camelot.bt " in said
+        assert f"│ {flags} " in said
+
+
+def test_the_last_superuser_stays(queen: dict[str, str]) -> None:
+    run_command(queen, "user", "demote", "arthur@camelot.bt")
+    for command in ("demote", "deactivate"):
+        said = run_command(queen, "user", command, "guinevere@camelot.bt", code=1)
+        assert "last active superuser: promote another first" in said
+    run_command(queen, "user", "promote", "arthur@camelot.bt")
+
+
+def test_wrong_calls_say_what_is_wrong(environment: dict[str, str]) -> None:
+    assert "no account for nobody@camelot.bt" in run_command(
+        environment, "user", "promote", "nobody@camelot.bt", code=1
+    )
+    assert "not an e-mail address" in create(environment, "nonsense", code=1)
+    arguments = ["user", "create", "a@camelot.bt", "--password-stdin"]
+    assert "at least 8" in run_command(environment, *arguments, stdin="short\n", code=1)
+    assert "TICK_UNKNOWN_JOB" in run_command(environment, "tick", "conquer", code=1)
+    assert "ISO 8601" in run_command(environment, "tick", "--at", "noon", code=2)
+    assert "TICK_BAD_TIME" in run_command(
+        environment, "tick", "--at", "2999-01-01T00:00:00Z", code=1
+    )
+
+
+def test_sign_out_ends_logins_of_a_running_server(tmp_path: Path) -> None:
+    with over_tcp(tmp_path) as service:
+        person = service.register()
+        headers = service.login(person)
+        service.command("user", "sign-out", person.email)
+        for _ in range(8):
+            assert service.client.get("/users/me", headers=headers).status_code == 401
+        headers = service.login(person)
+        service.command("user", "deactivate", person.email)
+        assert service.client.get("/users/me", headers=headers).status_code == 401
+
+
+def test_tick(environment: dict[str, str], folder: Path) -> None:
+    said = run_command(environment, "tick", "count", "--at", "2026-01-01T00:00:07Z")
+    assert "2026-01-01T00:00:00Z" in said
+    assert "done" in said
+    assert "{'count': 1}" in said
+    said = run_command(environment, "tick", "count", "--at", "2026-01-01T00:00:09+00:00")
+    assert "replayed" in said
+    said = run_command(environment, "tick")
+    for job in ("count", "mail", "purge"):
+        assert job in said
+
+
+def test_a_failing_job_fails_the_command(environment: dict[str, str], folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "keystead.db")) as database:
+        database.execute("ALTER TABLE tick_counter RENAME TO elsewhere")
+    said = run_command(environment, "tick", "count", code=1)
+    assert "failed" in said
+    assert "tick_counter" in said
+
+
+def test_check_is_content(environment: dict[str, str]) -> None:
+    said = run_command(environment, "check")
+    assert said.count("ok") == 3
+
+
+def test_check_names_what_is_wrong_and_the_mend(folder: Path, environment: dict[str, str]) -> None:
+    broken = environment | {"KEYSTEAD_MAIL_URL": "smtp://127.0.0.1:1"}
+    said = " ".join(run_command(broken, "check", code=1).replace("│", "").split())
+    assert "KEYSTEAD_MAIL_URL" in said
+    production = environment | {"KEYSTEAD_ENVIRONMENT": "production"}
+    said = run_command(production, "check", code=1)
+    assert "KEYSTEAD_BASE_URL" in said
+    (folder / "file").write_text("")
+    broken = environment | {"KEYSTEAD_MAIL_URL": f"file:{folder}/file"}
+    assert "cannot write" in run_command(broken, "check", code=1)
+
+
+def test_the_console_script_is_installed(folder: Path) -> None:
+    script = Path(sys.executable).with_name("keystead")
+    done = subprocess.run([script, "--help"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    assert "Usage: keystead" in done.stdout
+
+
+def test_serve_on_an_empty_folder_migrates_first_and_says_so(tmp_path: Path) -> None:
+    with over_tcp(tmp_path, workers=1) as service:
+        assert service.client.get("/health/ready").status_code == 200
+    said = (tmp_path / "log").read_text()
+    assert "migrated from nothing to 0004" in said
+    assert f"Keystead: {service.client.base_url}".rstrip("/") in said
+    assert "Traceback" not in said
+
+
+def test_links_lead_to_where_it_is_served(tmp_path: Path) -> None:
+    with over_tcp(tmp_path, workers=1) as service:
+        letter = service.letter(service.register().email).as_string()
+        assert f"{str(service.client.base_url).rstrip('/')}/verify?token=" in letter

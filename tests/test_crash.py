@@ -1,0 +1,78 @@
+"""kill -9 in the middle of everything: what was answered is there, and nothing is half there."""
+
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import httpx2
+
+from tests.service import (
+    PASSWORD,
+    Account,
+    Server,
+    Service,
+    free_port,
+    make_environment,
+    new_address,
+)
+
+ROUNDS = 4
+CLIENTS = 8
+
+
+def keep_registering(url: str, answered: list[Account], enough: threading.Event, n: int) -> None:
+    """Register people until the server is gone, noting each that it promised to keep."""
+    with httpx2.Client(base_url=url, timeout=30) as client:
+        while True:
+            address = new_address()
+            try:
+                answer = client.post(
+                    "/auth/register", json={"email": address, "password": PASSWORD}
+                )
+            except httpx2.TransportError:
+                return
+            assert answer.status_code == 201, answer.text
+            answered.append(Account(answer.json()["id"], address))
+            if len(answered) > 20 * (n + 1):
+                enough.set()
+
+
+def test_nothing_answered_is_lost_and_nothing_is_half_done(tmp_path: Path) -> None:
+    environment = make_environment(tmp_path, tick_seconds="1")
+    answered: list[Account] = []
+    for n in range(ROUNDS):
+        enough = threading.Event()
+        with (
+            Server(environment, free_port(), 2, tmp_path / "log") as server,
+            ThreadPoolExecutor(CLIENTS) as threads,
+        ):
+            for _ in range(CLIENTS):
+                threads.submit(keep_registering, server.url, answered, enough, n)
+            assert enough.wait(60)
+            server.kill()
+        look_at(tmp_path / "keystead.db", answered)
+    with (
+        Server(environment, free_port(), 2, tmp_path / "log") as server,
+        httpx2.Client(base_url=server.url, timeout=60) as client,
+    ):
+        service = Service(client, tmp_path, environment)
+        for account in answered[::7]:
+            assert client.get("/users/me", headers=service.login(account)).status_code == 200
+        # Mail that a killed process left behind is delivered by the next one.
+        for account in answered:
+            service.letter(account.email)
+
+
+def look_at(path: Path, answered: list[Account]) -> None:
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert database.execute("PRAGMA foreign_key_check").fetchall() == []
+        accounts = {row[0] for row in database.execute("SELECT email FROM user_account")}
+        letters = {row[0] for row in database.execute("SELECT address FROM mail_message")}
+        assert {account.email for account in answered} <= accounts
+        assert accounts == letters
+        done = "SELECT count(*) FROM tick_run WHERE name = 'count' AND state = 'done'"
+        value = "SELECT coalesce(max(value), 0) FROM tick_counter"
+        assert database.execute(done).fetchone() == database.execute(value).fetchone()

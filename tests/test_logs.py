@@ -1,0 +1,111 @@
+"""What the log says: who asked for what, and never a secret."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.service import (
+    PASSWORD,
+    SECRET,
+    TICK_TOKEN,
+    bearer,
+    free_port,
+    make_environment,
+    over_tcp,
+    token_in,
+)
+
+
+@pytest.mark.parametrize("environment", ["production", "development"])
+def test_no_secret_ever(tmp_path: Path, environment: str) -> None:
+    with over_tcp(tmp_path, environment=environment, log_level="DEBUG") as service:
+        client = service.client
+        person = service.register()
+        headers = service.login(person)
+        service.try_login(person.email, "a wrong password")
+        access = headers["Authorization"].removeprefix("Bearer ")
+        verify = token_in(service.letter(person.email))
+        client.get("/verify", params={"token": verify})
+        client.post("/verify", data={"token": verify})
+        client.get("/users/me", params={"access_token": access}, headers=headers)
+        client.post("/auth/register", json={"email": 1, "password": PASSWORD})
+        client.post("/auth/register", content=PASSWORD.encode())
+        client.post("/tick", headers=bearer(TICK_TOKEN))
+        client.post("/tick", headers=bearer("a wrong token"))
+        client.post("/auth/forgot-password", json={"email": person.email})
+        reset = token_in(service.letter(person.email))
+        client.get("/reset-password", params={"token": reset})
+        new = {"token": reset, "password": "another password"}
+        client.post("/auth/reset-password", json=new)
+        client.post("/auth/jwt/logout", headers=headers)
+    log = (tmp_path / "log").read_text()
+    secrets = [PASSWORD, "wrong password", "another password", SECRET, TICK_TOKEN, "wrong token"]
+    for secret in [*secrets, access, verify, reset, "$argon2"]:
+        assert secret not in log
+    assert log.count("/auth/register") == 3
+
+
+def test_production_logs_json_with_the_request_id_of_the_answer(tmp_path: Path) -> None:
+    with over_tcp(tmp_path, environment="production") as service:
+        request_id = service.client.get("/users/me").headers["x-request-id"]
+    lines = [line for line in (tmp_path / "log").read_text().splitlines() if line.startswith("{")]
+    entries = [json.loads(line) for line in lines]
+    (entry,) = [entry for entry in entries if entry.get("request_id") == request_id]
+    assert entry["event"] == "request"
+    assert (entry["method"], entry["path"], entry["status"]) == ("GET", "/users/me", 401)
+    assert entry["client"] == "127.0.0.1"
+    assert entry["level"] == "info"
+    assert {"timestamp", "ms"} <= set(entry)
+
+
+def test_plain_uvicorn_logs_no_token_either_and_tells_when_the_schema_is_behind(
+    tmp_path: Path,
+) -> None:
+    environment, port = make_environment(tmp_path), free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(port)]
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+    try:
+        transport = httpx2.HTTPTransport(retries=8)
+        with httpx2.Client(base_url=url, transport=transport) as client:
+            ready = client.get("/health/ready")
+            assert client.get("/health/live").status_code == 200
+            assert client.get("/verify", params={"token": "hush"}).status_code == 200
+            register = {"email": "king@camelot.bt", "password": PASSWORD}
+            assert client.post("/auth/register", json=register).status_code == 503
+    finally:
+        server.terminate()
+        server.wait(20)
+    assert ready.status_code == 503
+    assert ready.json()["status"] == "unavailable"
+    assert "revision none" in ready.json()["reason"]
+    assert "keystead migrate" in ready.json()["reason"]
+    assert "keystead migrate" in log.read_text()
+    assert "hush" not in log.read_text()
+
+
+def test_a_bug_is_logged_and_answered_without_its_details(tmp_path: Path) -> None:
+    """Break the database's schema under a running server."""
+    import sqlite3
+
+    with over_tcp(tmp_path, environment="production") as service:
+        person = service.register()
+        database = sqlite3.connect(tmp_path / "keystead.db", timeout=10)
+        database.execute("ALTER TABLE user_account RENAME COLUMN hashed_password TO hash")
+        database.commit()
+        database.close()
+        answer = service.try_login(person.email, PASSWORD)
+    assert answer.status_code == 503
+    assert answer.json() == {"detail": "DATABASE_UNAVAILABLE"}
+    assert answer.headers["retry-after"]
+    log = (tmp_path / "log").read_text()
+    assert "hashed_password" in log
+    assert person.email not in log
+    assert os.fspath(tmp_path) not in answer.text

@@ -1,0 +1,81 @@
+"""The local loop, in real servers."""
+
+import asyncio
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.services import Services
+from app.tick.job import Job, Turn
+from app.tick.loop import local_loop
+from app.tick.runner import Runner
+from tests.service import over_tcp
+
+# The issue's minute takes a minute: KEYSTEAD_TEST_SECONDS=60.
+SECONDS = int(os.environ.get("KEYSTEAD_TEST_SECONDS", "10"))
+
+
+def count_runs(folder: Path) -> tuple[int, list[int], set[str]]:
+    """Return the counter, the occurrences that ran, and the states they are in."""
+    with sqlite3.connect(folder / "keystead.db") as database:
+        (count,) = database.execute("SELECT value FROM tick_counter").fetchone()
+        rows = database.execute(
+            "SELECT occurrence, state FROM tick_run WHERE name = 'count' ORDER BY occurrence"
+        ).fetchall()
+    database.close()
+    return count, [row[0] for row in rows], {row[1] for row in rows}
+
+
+def test_two_workers_count_each_second_once(tmp_path: Path) -> None:
+    with over_tcp(tmp_path, workers=2, tick_seconds="1"):
+        time.sleep(SECONDS)
+    count, occurrences, states = count_runs(tmp_path)
+    assert states == {"done"}
+    assert occurrences == list(range(occurrences[0], occurrences[0] + count))
+    assert SECONDS - 1 <= count <= SECONDS + 2  # the server runs a little longer than we sleep
+
+
+def test_zero_means_no_loop(tmp_path: Path) -> None:
+    with over_tcp(tmp_path, workers=1, tick_seconds="0") as service:
+        service.register()
+        time.sleep(1.5)
+        assert not (tmp_path / "mail").exists()
+        assert "sent" in service.command("tick", "mail")
+        assert len(list((tmp_path / "mail").glob("*.eml"))) == 1
+
+
+def test_errors_do_not_end_it_and_stopping_waits_for_the_work(
+    in_services: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What failed waits for its pause; the loop goes on and asks again.
+    monkeypatch.setattr("app.tick.runner._pause", lambda attempts: timedelta(0))
+
+    async def check(services: Services) -> None:
+        tries, finished = 0, 0
+        working = asyncio.Event()
+
+        async def work(turn: Turn) -> dict[str, Any]:
+            nonlocal tries, finished
+            tries += 1
+            if tries == 1:
+                raise RuntimeError("no luck")
+            working.set()
+            await asyncio.sleep(0.3)
+            finished += 1
+            return {}
+
+        job = Job("work", run=work, every=1)
+        async with local_loop(Runner(services, [job])):
+            await asyncio.wait_for(working.wait(), 10)
+            begun = tries
+        assert finished == begun - 1
+        await asyncio.sleep(1.2)
+        assert tries == begun
+
+    in_services(check)

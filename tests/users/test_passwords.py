@@ -1,0 +1,108 @@
+"""Hashes: what they are made of, and how older ones are replaced at a login."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import bcrypt
+import pytest
+from argon2 import PasswordHasher
+
+from app.passwords import Passwords
+from app.services import Services
+from app.settings import Settings
+from tests.service import PASSWORD, Account, Service, in_process
+
+LONG = "x" * 80  # bcrypt looks at 72 bytes
+
+
+def stored(service: Service, account: Account) -> str:
+    with closing(sqlite3.connect(service.folder / "keystead.db")) as database:
+        statement = "SELECT hashed_password FROM user_account WHERE email = ?"
+        hashed: str = database.execute(statement, [account.email]).fetchone()[0]
+        return hashed
+
+
+def store(service: Service, account: Account, hashed: str) -> None:
+    with closing(sqlite3.connect(service.folder / "keystead.db", timeout=10)) as database:
+        statement = "UPDATE user_account SET hashed_password = ? WHERE email = ?"
+        database.execute(statement, [hashed, account.email])
+        database.commit()
+
+
+def old_hashes() -> dict[str, tuple[str, str]]:
+    weak = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    return {
+        "argon2id with other parameters": (PASSWORD, weak.hash(PASSWORD)),
+        "bcrypt": (PASSWORD, bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()),
+        "bcrypt, long": (LONG, bcrypt.hashpw(LONG.encode()[:72], bcrypt.gensalt(4)).decode()),
+    }
+
+
+@pytest.mark.parametrize("kind", old_hashes())
+def test_older_hashes_are_upgraded_at_login(tmp_path: Path, kind: str) -> None:
+    password, old = old_hashes()[kind]
+    with in_process(tmp_path) as service:
+        person = service.register(password=password)
+        store(service, person, old)
+        assert service.try_login(person.email, "another password").status_code == 400
+        assert stored(service, person) == old
+        assert service.try_login(person.email, password).status_code == 200
+        assert stored(service, person).startswith("$argon2id$v=19$m=64,t=2,p=1$")
+        assert service.try_login(person.email, password).status_code == 200
+
+
+@pytest.mark.parametrize("nonsense", ["", "!", "plain text", "$argon2id$v=19$m=64,t=2,p=1$x$y"])
+def test_a_hash_that_is_none_lets_nobody_in(tmp_path: Path, nonsense: str) -> None:
+    with in_process(tmp_path) as service:
+        person = service.register()
+        store(service, person, nonsense)
+        assert service.try_login(person.email, PASSWORD).status_code == 400
+        assert service.try_login(person.email, nonsense or "x").status_code == 400
+
+
+def test_the_defaults_are_owasps() -> None:
+    passwords = Passwords(Settings(_env_file=None))
+    hashed = asyncio.run(passwords.hash(PASSWORD))
+    passwords.close()
+    assert hashed.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+
+
+def test_an_unknown_account_costs_a_whole_comparison(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The decoy is compared by the same parameters: no short way out for unknown addresses."""
+    passwords = Passwords(settings)
+    seen: list[str] = []
+    real = passwords.helper.verify_and_update
+
+    def spy(password: str, hashed: str) -> tuple[bool, str | None]:
+        seen.append(hashed)
+        return real(password, hashed)
+
+    monkeypatch.setattr(passwords.helper, "verify_and_update", spy)
+    assert asyncio.run(passwords.verify(PASSWORD, None)) == (False, None)
+    passwords.close()
+    assert seen[0].startswith("$argon2id$v=19$m=64,t=2,p=1$")
+
+
+def test_hashing_leaves_the_loop_alone(
+    in_services: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def check(services: Services) -> None:
+        threads: set[str] = set()
+        real = services.passwords.helper.hash
+
+        def spy(password: str) -> str:
+            threads.add(threading.current_thread().name)
+            return real(password)
+
+        monkeypatch.setattr(services.passwords.helper, "hash", spy)
+        await asyncio.gather(*(services.passwords.hash(PASSWORD) for _ in range(20)))
+        assert all(name.startswith("password") for name in threads)
+
+    in_services(check)
