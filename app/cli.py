@@ -55,7 +55,7 @@ class Failure(Exception):
 def main() -> None:
     """Run the command. Exit codes: 0 done, 1 it failed and says why, 2 it was called wrongly."""
     try:
-        cli()
+        cli(prog_name="keystead")
     except ValidationError as error:
         _complain("; ".join(_setting_fault(problem) for problem in error.errors()))
     except (Failure, Refusal, Away, TimeoutError) as error:

@@ -5,6 +5,7 @@ import secrets
 import tempfile
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -40,14 +41,18 @@ def _with_async_driver(url: str) -> str:
 
 
 def _mail_url(url: str) -> str:
-    if url.partition(":")[0] not in _MAIL_SCHEMES:
+    parts = urlsplit(url)
+    if parts.scheme not in _MAIL_SCHEMES:
         raise ValueError("a mail URL begins with file:, console:, smtp:// or smtps://")
+    # Reading the port raises ValueError if it is none.
+    if parts.scheme in ("smtp", "smtps") and (not parts.hostname or parts.port == 0):
+        raise ValueError("a mail server's URL looks like smtp://user:password@host:587")
     return url
 
 
 def _base_url(url: str) -> str:
-    TypeAdapter(HttpUrl).validate_python(url)
-    return url.rstrip("/")
+    # In ASCII: a host in another script gets its xn-- form.
+    return str(TypeAdapter(HttpUrl).validate_python(url)).rstrip("/")
 
 
 class Settings(BaseSettings):

@@ -36,7 +36,7 @@ def write_message(settings: Settings, letter: Letter, message_id: UUID) -> Email
     message["Message-ID"] = f"<{message_id.hex}@{domain}>"
     # RFC 3834: no holiday replies, please.
     message["Auto-Submitted"] = "auto-generated"
-    # 7bit keeps a long link on one line, so that it can be copied from the file as well.
+    # Plain ASCII keeps a long link on one line, so that it can be copied from the file as well.
     message.set_content(_render(f"{letter.template}.txt", letter.words), cte="7bit")
     html = _render(f"{letter.template}.html", letter.words)
     message.add_alternative(html, subtype="html", cte="7bit")

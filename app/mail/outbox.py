@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from datetime import timedelta
@@ -14,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.database import changed, database_now, utcnow
 from app.mail.letters import Letter, write_message
 from app.mail.tables import MailMessage
-from app.mail.transports import Away, Refused, Transport, open_transport
+from app.mail.transports import Away, Transport, open_transport
 from app.services import Services
 
 log = structlog.get_logger()
@@ -24,7 +25,7 @@ Compose = Callable[[Services, AsyncSession, str], Awaitable[Letter | None]]
 
 MAX_ATTEMPTS = 30  # with the pauses below, about a day
 SEND_SECONDS = 30
-BATCH = 500
+BATCH_SECONDS = 60
 KEEP_DAYS = 30
 
 
@@ -50,12 +51,13 @@ async def deliver(services: Services, letters: Mapping[str, Compose]) -> dict[st
     """Try each message that is due, once, and count what became of them.
 
     At least once: a crash between the server's OK and our commit sends a message again, with the
-    same Message-ID. Any number of processes may deliver at the same time. Stops early when the
-    mail server is away; what waits is tried again later.
+    same Message-ID. Any number of processes may deliver at the same time. Stops after
+    BATCH_SECONDS, or when the mail server is away; what waits is tried again later.
     """
     counts = {"sent": 0, "dropped": 0, "failed": 0}
     async with aclosing(open_transport(services.settings)) as transport:
-        for _ in range(BATCH):
+        until = time.monotonic() + BATCH_SECONDS
+        while time.monotonic() < until:
             claimed = await _claim(services)
             if claimed is None:
                 break
@@ -101,7 +103,8 @@ async def _try(
             return "dropped", False
         async with asyncio.timeout(SEND_SECONDS):
             await transport.send(write_message(services.settings, letter, message.id))
-    except (Refused, Away, TimeoutError, KeyError) as error:
+    except Exception as error:
+        # Whatever it is that this message cannot be sent for, the others shall not wait for it.
         await _postpone(services, message, error)
         return "failed", isinstance(error, Away | TimeoutError)
     await _finish(services, message, "sent")

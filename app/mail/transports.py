@@ -60,10 +60,12 @@ class Folder:
         name = message["Message-ID"].strip("<>").partition("@")[0]
         try:
             self._path.mkdir(parents=True, exist_ok=True)
-            handle, draft = tempfile.mkstemp(dir=self._path, suffix=".draft")
-            with os.fdopen(handle, "wb") as file:
-                file.write(message.as_bytes())
-            Path(draft).replace(self._path / f"{name}.eml")
+            draft = self._path / f"{name}.{os.getpid()}.draft"
+            try:
+                draft.write_bytes(message.as_bytes())
+                draft.replace(self._path / f"{name}.eml")
+            finally:
+                draft.unlink(missing_ok=True)
         except OSError as error:
             raise Away(f"cannot write to {self._path}: {error.strerror}") from error
 
@@ -118,6 +120,8 @@ class Smtp:
         await self.check()
         try:
             await self._client.send_message(message)
+        except aiosmtplib.SMTPNotSupported as error:
+            raise Refused(str(error)) from error
         except (
             aiosmtplib.SMTPResponseException,
             aiosmtplib.SMTPRecipientsRefused,

@@ -28,7 +28,7 @@ async def verify_letter(services: Services, session: AsyncSession, address: str)
         VERIFY,
         "Confirm your e-mail address",
         services.settings.verify_seconds,
-        email_key=user.email_key,
+        verify_proof(services.signer, user),
     )
 
 
@@ -43,20 +43,25 @@ async def reset_letter(services: Services, session: AsyncSession, address: str) 
         RESET,
         "Choose a new password",
         services.settings.reset_seconds,
-        proof=reset_proof(services.signer, user),
+        reset_proof(services.signer, user),
     )
+
+
+def verify_proof(signer: Signer, user: User) -> str:
+    """Return what changes with the address, so that a token proves that one alone."""
+    return signer.fingerprint(VERIFY, user.email_key)
 
 
 def reset_proof(signer: Signer, user: User) -> str:
     """Return what changes with the password and the address, so that a token works once."""
-    return signer.fingerprint(user.hashed_password, user.email_key)
+    return signer.fingerprint(RESET, user.hashed_password, user.email_key)
 
 
 def _letter(
-    services: Services, user: User, kind: str, subject: str, seconds: int, **claims: str
+    services: Services, user: User, kind: str, subject: str, seconds: int, proof: str
 ) -> Letter:
     lifetime = timedelta(seconds=seconds)
-    token = services.signer.sign(kind, clock.now() + lifetime, sub=str(user.id), **claims)
+    token = services.signer.sign(kind, clock.now() + lifetime, sub=str(user.id), proof=proof)
     base_url = services.settings.base_url
     words = {
         "base_url": base_url,

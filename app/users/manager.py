@@ -20,7 +20,7 @@ from app.mail.outbox import Outbox
 from app.passwords import Passwords
 from app.services import Services
 from app.signing import Signer
-from app.users.letters import RESET, VERIFY, reset_proof
+from app.users.letters import RESET, VERIFY, reset_proof, verify_proof
 from app.users.schemas import UserCreate, UserUpdate
 from app.users.store import UserStore
 from app.users.tables import AnyUser, User
@@ -151,7 +151,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
         if claims is None:
             raise InvalidVerifyToken
         user = await self.user_db.get_locked(UUID(claims["sub"]))
-        if user is None or user.email_key != claims.get("email_key"):
+        if user is None or claims["proof"] != verify_proof(self.signer, user):
             raise InvalidVerifyToken
         if user.is_verified:
             raise UserAlreadyVerified
@@ -178,7 +178,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
         return user
 
     def _proves(self, claims: dict[str, Any], user: User) -> bool:
-        return bool(user.is_active and claims.get("proof") == reset_proof(self.signer, user))
+        return bool(user.is_active and claims["proof"] == reset_proof(self.signer, user))
 
     async def delete(self, user: User, request: Request | None = None) -> None:
         """Delete an account with its logins. Raises NotFound, LastSuperuser."""

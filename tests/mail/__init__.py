@@ -1,0 +1,1 @@
+"""Mail, from the outbox to a server that really speaks SMTP."""

@@ -1,0 +1,91 @@
+"""A post office: accounts, an outbox, and those who empty it."""
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import Select, select, update
+
+from app import clock
+from app.jobs import deliver_mail
+from app.mail.outbox import Outbox
+from app.mail.tables import MailMessage
+from app.services import Services, open_services
+from app.users.letters import VERIFY
+from app.users.store import UserStore
+from app.users.tables import User
+from tests.service import make_environment, new_address, settings_from
+
+
+@dataclass
+class Office:
+    """What a test may do with accounts and their mail."""
+
+    services: Services
+
+    async def person(self, address: str | None = None) -> User:
+        """Return a new account; nothing is sent to it yet."""
+        async with self.services.database.transaction() as session:
+            return await UserStore(session).create(
+                {"email": address or new_address(), "hashed_password": "!"}
+            )
+
+    async def put(self, *addresses: str, letter: str = VERIFY) -> None:
+        """Put a letter to each of `addresses` into the outbox, each due before the next."""
+        for address in addresses:
+            async with self.services.database.transaction() as session:
+                Outbox(session, self.services.mail_waiting).put(letter, address)
+        await self.make_due()
+
+    async def letters(self, count: int) -> list[str]:
+        """Put letters to as many new accounts into the outbox; return their addresses."""
+        addresses = [(await self.person()).email for _ in range(count)]
+        await self.put(*addresses)
+        return addresses
+
+    async def deliver(self) -> dict[str, int]:
+        return await deliver_mail(self.services)
+
+    async def make_due(self) -> None:
+        """Let the time pass that messages wait for."""
+        async with self.services.database.transaction() as session:
+            for number, row in enumerate(await session.scalars(by_age())):
+                if row.state == "waiting":
+                    row.due_at = clock.now() + timedelta(seconds=number - 10_000)
+
+    async def set_attempts(self, attempts: int) -> None:
+        async with self.services.database.transaction() as session:
+            await session.execute(update(MailMessage).values(attempts=attempts))
+
+    async def rows(self) -> list[MailMessage]:
+        """Return what the outbox holds, the oldest first."""
+        async with self.services.database.transaction() as session:
+            return list(await session.scalars(by_age()))
+
+    async def row(self) -> MailMessage:
+        """Return the only message."""
+        [row] = await self.rows()
+        return row
+
+    async def states(self) -> dict[str, str]:
+        return {row.address: row.state for row in await self.rows()}
+
+
+def by_age() -> Select[tuple[MailMessage]]:
+    return select(MailMessage).order_by(MailMessage.created_at, MailMessage.id)
+
+
+@asynccontextmanager
+async def open_office(folder: Path, mail_url: str, **settings: str) -> AsyncIterator[Office]:
+    """Open the office whose mail leaves through `mail_url`."""
+    environment = make_environment(folder, mail_url=mail_url, **settings)
+    async with open_services(settings_from(environment)) as services:
+        yield Office(services)
+
+
+def copy_database(source: Path, folder: Path) -> Path:
+    shutil.copy(source / "keystead.db", folder)
+    return folder

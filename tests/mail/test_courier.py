@@ -1,0 +1,103 @@
+"""Mail leaves right after the request that caused it, and no request waits for it."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.mail.courier import courier
+from app.services import Services
+from tests.mail.office import open_office
+from tests.service import in_process, new_address
+
+DAY = "86400"
+LONG = 5
+"""Seconds that no request takes; delivery waits longer for a server to speak."""
+
+
+@pytest.fixture
+def black_hole() -> Iterator[socket.socket]:
+    """A server that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(LONG)
+        yield listener
+
+
+def still_waits(connection: socket.socket) -> bool:
+    """Return whether the other side has neither said anything nor hung up."""
+    connection.setblocking(False)
+    try:
+        connection.recv(1)
+    except BlockingIOError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("path", ["/auth/register", "/auth/forgot-password"])
+def test_a_server_that_never_speaks_slows_no_request(
+    tmp_path: Path, black_hole: socket.socket, path: str
+) -> None:
+    mail_url = f"smtp://127.0.0.1:{black_hole.getsockname()[1]}"
+    with in_process(tmp_path, mail_url=mail_url) as service:
+        first = service.register()
+        connection, _ = black_hole.accept()
+        with connection:
+            address = new_address() if path == "/auth/register" else first.email
+            body = {"email": address, "password": first.password}
+            started = time.monotonic()
+            answer = service.client.post(path, json=body)
+            assert time.monotonic() - started < LONG
+            assert answer.status_code in (201, 202)
+            assert still_waits(connection)
+            black_hole.close()
+    asyncio.run(assert_waiting(tmp_path, mail_url, 2))
+
+
+async def assert_waiting(folder: Path, mail_url: str, count: int) -> None:
+    async with open_office(folder, mail_url) as office:
+        assert [row.state for row in await office.rows()] == ["waiting"] * count
+
+
+def test_nobody_waits_for_a_tick(tmp_path: Path) -> None:
+    with in_process(tmp_path, tick_seconds=DAY) as service:
+        for _ in range(5):
+            assert service.letter(service.register().email)
+
+
+def test_after_a_failure_it_goes_on(desk: Path) -> None:
+    async def run() -> None:
+        calls: asyncio.Queue[int] = asyncio.Queue()
+
+        async def deliver(services: Services) -> None:
+            calls.put_nowait(1)
+            raise LookupError
+
+        async with open_office(desk, "console:") as office, courier(office.services, deliver):
+            for _ in range(3):
+                await office.letters(1)
+                assert await asyncio.wait_for(calls.get(), 10)
+
+    asyncio.run(run())
+
+
+def test_it_finishes_what_it_began(desk: Path) -> None:
+    async def run() -> None:
+        begun = asyncio.Event()
+        finished = []
+
+        async def deliver(services: Services) -> None:
+            begun.set()
+            await asyncio.sleep(0.05)
+            finished.append(True)
+
+        async with open_office(desk, "console:") as office:
+            async with courier(office.services, deliver):
+                await office.letters(1)
+                await asyncio.wait_for(begun.wait(), 10)
+                assert not finished
+            assert finished == [True]
+
+    asyncio.run(run())

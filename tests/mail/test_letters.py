@@ -1,0 +1,152 @@
+"""What a message looks like when the server has it."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from app import clock
+from app.users.emails import parse_email
+from app.users.letters import RESET, VERIFY
+from app.users.tables import User
+from tests.mail.office import Office, open_office
+from tests.mail.smtp import Postmaster, Taken, smtp_server
+from tests.service import text_of, token_in
+
+BASE_URL = "https://round-table.camelot.bt"
+SENDER = "The Round Table <table@camelot.bt>"
+
+
+def send(
+    desk: Path, letter: str, address: str | None = None, base_url: str = BASE_URL
+) -> tuple[Taken, User]:
+    """Return a letter as the server got it, and whose it is."""
+
+    async def run() -> tuple[Taken, User]:
+        settings = {"base_url": base_url, "mail_from": SENDER}
+        async with (
+            smtp_server(Postmaster()) as server,
+            open_office(desk, f"smtp://127.0.0.1:{server.port}", **settings) as office,
+        ):
+            person = await office.person(address)
+            await office.put(person.email, letter=letter)
+            assert await office.deliver() == {"sent": 1, "dropped": 0, "failed": 0}
+            [taken] = server.taken
+            row = await office.row()
+            assert (row.state, row.attempts, row.error) == ("sent", 1, None)
+            assert row.finished_at is not None
+            assert taken.message["Message-ID"] == f"<{row.id.hex}@camelot.bt>"
+            return taken, person
+
+    return asyncio.run(run())
+
+
+def test_headers(desk: Path) -> None:
+    taken, person = send(desk, VERIFY)
+    message = taken.message
+    assert taken.recipient == person.email
+    assert message["From"] == SENDER
+    assert message["To"] == person.email
+    assert message["Subject"] == "Confirm your e-mail address"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert clock.now() - parsedate_to_datetime(message["Date"]) < timedelta(minutes=1)
+    for name in ("From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted"):
+        assert message.keys().count(name) == 1
+
+
+def test_subject_of_a_reset(desk: Path) -> None:
+    taken, _ = send(desk, RESET)
+    assert taken.message["Subject"] == "Choose a new password"
+
+
+@pytest.mark.parametrize("letter", [VERIFY, RESET])
+def test_link_and_token_are_unbroken_lines_of_the_text(desk: Path, letter: str) -> None:
+    taken, _ = send(desk, letter)
+    token = token_in(taken.message)
+    link = f"{BASE_URL}/{letter}?token={token}"
+    lines = taken.content.decode("ascii").split("\r\n")
+    assert lines.count(token) == 1
+    assert lines.count(link) == 1
+    assert parse_qs(urlsplit(link).query) == {"token": [token]}
+
+
+@pytest.mark.parametrize("letter", [VERIFY, RESET])
+def test_html_has_the_same_link_and_token(desk: Path, letter: str) -> None:
+    taken, _ = send(desk, letter)
+    token = token_in(taken.message)
+    content = taken.content.decode("ascii")
+    assert f'href="{BASE_URL}/{letter}?token={token}"' in content
+    assert f">{token}</code>" in content
+
+
+def test_text_comes_before_html(desk: Path) -> None:
+    taken, _ = send(desk, VERIFY)
+    message = taken.message
+    assert message.get_content_type() == "multipart/alternative"
+    assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
+    assert "24 hours" in text_of(message)
+
+
+def claims(office: Office, letter: str, token: str) -> dict[str, str]:
+    found = office.services.signer.read(letter, token)
+    assert found is not None
+    return found
+
+
+def with_office(desk: Path, look: Callable[[Office], None]) -> None:
+    async def run() -> None:
+        async with open_office(desk, "console:") as office:
+            look(office)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("letter", [VERIFY, RESET])
+def test_token_is_of_the_account_and_for_that_letter_alone(desk: Path, letter: str) -> None:
+    taken, person = send(desk, letter)
+    token = token_in(taken.message)
+
+    def look(office: Office) -> None:
+        assert claims(office, letter, token)["sub"] == str(person.id)
+        other = ({VERIFY, RESET} - {letter}).pop()
+        assert office.services.signer.read(other, token) is None
+
+    with_office(desk, look)
+
+
+def test_the_outbox_holds_no_token(desk: Path) -> None:
+    taken, _ = send(desk, VERIFY)
+    token = token_in(taken.message).encode()
+    for file in desk.glob("keystead.db*"):
+        assert token not in file.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "letter",
+    [
+        VERIFY,
+        RESET,
+    ],
+)
+def test_the_longest_address_gets_its_letters(desk: Path, letter: str) -> None:
+    longest = "a" * 64 + "@" + ".".join(["b" * 61] * 3) + ".bt"
+    taken, person = send(desk, letter, parse_email(longest))
+    assert taken.recipient == person.email == longest
+    assert token_in(taken.message) in taken.content.decode("ascii")
+
+
+@pytest.mark.parametrize("letter", [VERIFY, RESET])
+def test_an_internationalized_domain_is_sent_to_in_ascii(desk: Path, letter: str) -> None:
+    taken, person = send(desk, letter, "arthur@bücher.bt")
+    assert person.email == "arthur@bücher.bt"
+    assert taken.recipient == taken.message["To"] == "arthur@xn--bcher-kva.bt"
+
+
+@pytest.mark.parametrize("letter", [VERIFY, RESET])
+def test_a_base_url_in_another_script(desk: Path, letter: str) -> None:
+    taken, _ = send(desk, letter, base_url="https://bücher.bt")
+    assert f"/{letter}?token={token_in(taken.message)}" in text_of(taken.message)
