@@ -21,6 +21,7 @@ from app.database import Database
 from app.errors import LastSuperuser, Refusal
 from app.jobs import JOBS
 from app.logs import configure_logging
+from app.mail.outbox import Outbox
 from app.mail.transports import Away, open_transport
 from app.services import Services, open_services
 from app.sessions.logins import Logins
@@ -58,7 +59,7 @@ def main() -> None:
         cli(prog_name="keystead")
     except ValidationError as error:
         _complain("; ".join(_setting_fault(problem) for problem in error.errors()))
-    except (Failure, Refusal, Away, TimeoutError) as error:
+    except (Failure, Refusal, Away, TimeoutError, ValueError) as error:
         _complain(str(error) or type(error).__name__)
     except (SQLAlchemyError, OSError) as error:
         _complain(f"the database: {str(error).splitlines()[0]}. `keystead check` tells more")
@@ -92,11 +93,12 @@ def serve(
     """Migrate the database, then serve until Ctrl-C."""
     import uvicorn
 
-    # The links in mails; workers read it from the environment.
-    os.environ.setdefault("KEYSTEAD_BASE_URL", f"http://{_in_url(host)}:{port}")
+    if "base_url" not in Settings().model_fields_set:
+        # For the links in mails; workers read it from the environment.
+        os.environ["KEYSTEAD_BASE_URL"] = f"http://{_in_url(host)}:{port}"
     settings = Settings()
     settings.signing_key()
-    _migrate("head", sql=False)
+    _migrate_unless_newer()
     configure_logging(settings)
     out.print(f"Keystead: [bold]{settings.base_url}[/] (try {settings.base_url}/docs)")
     if settings.mail_url.startswith("file:"):
@@ -119,11 +121,20 @@ def _in_url(host: str) -> str:
 
 @cli.command()
 def migrate(
-    revision: Annotated[str, typer.Argument(help="Where to stop.")] = "head",
+    revision: Annotated[str, typer.Argument(help="Where to stop.", metavar="REVISION")] = "head",
     sql: Annotated[bool, typer.Option("--sql", help="Only print the SQL.")] = False,
 ) -> None:
     """Bring the database's schema to a revision; never backwards. Safe to call from many hosts."""
     _migrate(revision, sql=sql)
+
+
+def _migrate_unless_newer() -> None:
+    """Migrate; but serve on the schema of a newer release, which is made for that."""
+    found = asyncio.run(_revisions())
+    if found.newer:
+        out.print(f"Database: at revision {found.current}, newer than this release's {found.head}")
+    else:
+        _migrate("head", sql=False)
 
 
 def _migrate(revision: str, *, sql: bool) -> None:
@@ -133,7 +144,13 @@ def _migrate(revision: str, *, sql: bool) -> None:
         if sql:
             schema.migrate(revision, sql=True)
             return
-        before = asyncio.run(_revisions()).current
+        found = asyncio.run(_revisions())
+        if found.newer:
+            raise Failure(
+                f"the database is at revision {found.current}, which this release does not know: "
+                "a newer one made it"
+            )
+        before = found.current
         started = time.perf_counter()
         schema.migrate(revision)
         after = asyncio.run(_revisions()).current
@@ -264,7 +281,7 @@ def _read_password(from_stdin: bool) -> str:
 @users.command("list")
 def list_users(
     prefix: Annotated[str, typer.Argument(help="Only addresses that begin like this.")] = "",
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
 ) -> None:
     """Show accounts in the order of their addresses."""
 
@@ -280,7 +297,7 @@ def list_users(
         table.add_row(_plain(user.email), str(user.id), ", ".join(flags) or "none")
     out.print(table)
     if more:
-        out.print(f"There are more: --limit {limit * 10}, or the beginning of an address")
+        out.print("There are more: raise --limit, or give the beginning of an address")
 
 
 @users.command()
@@ -342,7 +359,8 @@ def _with_manager(work: Callable[[UserManager], Awaitable[Result]]) -> Result:
     async def run(services: Services) -> Result:
         async with services.database.transaction() as session:
             logins = Logins(session, services.signer, services.settings.session_seconds)
-            return await work(UserManager.of(services, UserStore(session), logins))
+            outbox = Outbox(session, services.mail_waiting)
+            return await work(UserManager(services, UserStore(session), logins, outbox))
 
     return _with_services(run)
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 from sqlalchemy import (
+    URL,
     Connection,
     CursorResult,
     DateTime,
@@ -141,7 +142,7 @@ class Database:
     """One engine and its transactions. Connects when first used."""
 
     def __init__(self, url: str) -> None:
-        parsed = make_url(url)
+        parsed = _with_asyncpg_names(make_url(url))
         options: dict[str, Any] = {"hide_parameters": True}
         if parsed.get_backend_name() == "sqlite":
             # The driver's own BEGINs would come late and leave DDL outside.
@@ -157,8 +158,9 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """Give a session; commit at the end, or roll back if an error leaves the block."""
-        async with self._sessions() as session, session.begin():
+        async with self._sessions() as session:
             yield session
+            await session.commit()
 
     async def close(self) -> None:
         await self.engine.dispose()
@@ -168,6 +170,13 @@ class Database:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+
+def _with_asyncpg_names(url: URL) -> URL:
+    """Spell libpq's `sslmode`, which hosts put into their URLs, as asyncpg's `ssl`."""
+    if url.get_driver_name() != "asyncpg" or "sslmode" not in url.query:
+        return url
+    return url.update_query_dict({"ssl": url.query["sslmode"]}).difference_update_query(["sslmode"])
 
 
 def _behave(engine: Engine, path: str | None) -> None:

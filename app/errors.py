@@ -76,7 +76,7 @@ def install_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)
-    for away in (OperationalError, InterfaceError, PoolTimeout, ConnectionError):
+    for away in (OperationalError, InterfaceError, PoolTimeout, OSError):
         app.add_exception_handler(away, _database_away)
     app.add_exception_handler(Exception, _bug)
 
@@ -106,7 +106,7 @@ def _allowed(request: Request) -> str:
         if route.matches(request.scope)[0] is not Match.NONE:
             by_path.setdefault(route.path, set()).update(route.methods or ())
     # The first is the one that answers: `/users/me` matches `/users/{id}` as well.
-    return ", ".join(sorted(next(iter(by_path.values()))))
+    return ", ".join(sorted(next(iter(by_path.values()), {"GET", "HEAD"})))
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

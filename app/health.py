@@ -46,4 +46,4 @@ async def fault(database: Database) -> str | None:
     except (DBAPIError, PoolTimeout, OSError) as error:
         log.error("database unavailable", error=str(error))
         return "the database does not answer: is KEYSTEAD_DATABASE_URL right, and is it running?"
-    return None if revisions.at_head else revisions.mend
+    return None if revisions.usable else revisions.mend

@@ -49,6 +49,6 @@ async def _in_batches(
 
 JOBS = (
     Job("count", run=count, catch_up="all", timeout=5),
-    Job("mail", run=mail, timeout=120),
+    Job("mail", run=mail, timeout=60),
     Job("purge", run=purge, every=3_600, timeout=120),
 )

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -40,6 +39,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan(settings),
         # The original notes' PowerShell commands send JSON without saying so.
         strict_content_type=False,
+        docs_url=None,
         redoc_url=None,
     )
     app.add_middleware(Bodies, limit=settings.body_limit_bytes)
@@ -74,7 +74,8 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
     app.include_router(tick.router)  # guarded by its own token
     app.include_router(health.router)
     app.include_router(pages.router)
-    app.mount("/static", StaticFiles(directory=Path(pages.__file__).parent / "static"))
+    app.mount("/static", StaticFiles(packages=[("app.pages", "static")]))
+    app.mount("/swagger", StaticFiles(packages=[("fastapi_swagger", "resources")]))
 
 
 def _list_our_answers(routes: Iterable[BaseRoute]) -> None:

@@ -54,8 +54,8 @@ class Passwords:
         """Return why `password` may not be chosen, or None."""
         if len(password) < self.min_length:
             return f"Password should be at least {self.min_length} characters"
-        if len(password.encode()) > MAX_BYTES:
-            return f"Password should be at most {MAX_BYTES} bytes"
+        if not _fits(password):
+            return f"Password should be at most {MAX_BYTES} bytes of UTF-8"
         return None
 
     async def hash(self, password: str) -> str:
@@ -67,7 +67,7 @@ class Passwords:
 
         Returns whether they match and, if the hash is of an older kind, one to store instead.
         """
-        if len(password.encode()) > MAX_BYTES:
+        if not _fits(password):
             password, stored = "", None
         matches, upgraded = await self._off_the_loop(
             lambda: self._verify(password, stored or self._decoy)
@@ -86,3 +86,10 @@ class Passwords:
     def close(self) -> None:
         """Let the threads go; hashes under way are finished first."""
         self._threads.shutdown(cancel_futures=True)
+
+
+def _fits(password: str) -> bool:
+    try:
+        return len(password.encode()) <= MAX_BYTES
+    except UnicodeEncodeError:
+        return False

@@ -18,8 +18,13 @@ class Revisions(NamedTuple):
     head: str
 
     @property
-    def at_head(self) -> bool:
-        return self.current == self.head
+    def newer(self) -> bool:
+        """Whether a newer release made it; this one runs on it: expand, then contract."""
+        return self.current is not None and not is_known(self.current)
+
+    @property
+    def usable(self) -> bool:
+        return self.current == self.head or self.newer
 
     @property
     def mend(self) -> str:
@@ -31,13 +36,22 @@ class Revisions(NamedTuple):
 
 
 @cache
-def head() -> str:
-    """Return the newest revision in migrations/versions."""
+def _known() -> tuple[str, ...]:
+    """Return the revisions in migrations/versions, newest first."""
     from alembic.script import ScriptDirectory
 
-    newest = ScriptDirectory(str(ROOT / "migrations")).get_current_head()
-    assert newest is not None
-    return newest
+    scripts = ScriptDirectory(str(ROOT / "migrations")).walk_revisions()
+    return tuple(script.revision for script in scripts)
+
+
+def head() -> str:
+    """Return the newest revision that this release knows."""
+    return _known()[0]
+
+
+def is_known(revision: str) -> bool:
+    """Tell whether `revision` is one of this release's."""
+    return revision in _known()
 
 
 async def revisions(session: AsyncSession) -> Revisions:

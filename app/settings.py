@@ -3,6 +3,7 @@
 import os
 import secrets
 import tempfile
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -18,8 +19,11 @@ from pydantic import (
     model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 SECRET_MIN_LENGTH = 32
+TEN_YEARS = 315_360_000  # seconds
 
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
@@ -37,17 +41,41 @@ def _with_async_driver(url: str) -> str:
         raise ValueError("a database URL looks like postgresql://user:password@host/name")
     if "+" not in scheme and scheme not in _DRIVERS:
         raise ValueError(f"unknown database {scheme!r}: use sqlite, postgresql, mysql or mariadb")
-    return f"{_DRIVERS.get(scheme, scheme)}:{rest}"
+    try:
+        parsed = make_url(f"{_DRIVERS.get(scheme, scheme)}:{rest}")
+    except (ArgumentError, ValueError):
+        raise ValueError("not a database URL: is its port a number?") from None
+    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise ValueError("a database in memory is gone with its connection: name a file")
+    return parsed.render_as_string(hide_password=False)
 
 
 def _mail_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in _MAIL_SCHEMES:
+    scheme, _, rest = url.partition(":")
+    if scheme not in _MAIL_SCHEMES:
         raise ValueError("a mail URL begins with file:, console:, smtp:// or smtps://")
-    # Reading the port raises ValueError if it is none.
-    if parts.scheme in ("smtp", "smtps") and (not parts.hostname or parts.port == 0):
-        raise ValueError("a mail server's URL looks like smtp://user:password@host:587")
+    if scheme == "file" and not rest.removeprefix("//"):
+        raise ValueError("name a folder: file:./var/mail")
+    if scheme in ("smtp", "smtps") and not _names_a_server(url):
+        raise ValueError(
+            "a mail server's URL looks like smtp://user:password@host:587, "
+            "special characters of the password as %XX"
+        )
     return url
+
+
+def _names_a_server(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _sender(text: str) -> str:
+    if not text.isprintable() or "@" not in parseaddr(text)[1]:
+        raise ValueError("a sender looks like Keystead <keystead@example.org>")
+    return text
 
 
 def _base_url(url: str) -> str:
@@ -91,7 +119,7 @@ class Settings(BaseSettings):
         "`smtp://user:password@host:587` (STARTTLS where the server offers it), "
         "`smtps://user:password@host:465`.",
     )
-    mail_from: str = Field(
+    mail_from: Annotated[str, AfterValidator(_sender)] = Field(
         "Keystead <keystead@localhost>", description="The sender of every message."
     )
     tick_token: Annotated[list[SecretStr], NoDecode] = Field(
@@ -106,15 +134,19 @@ class Settings(BaseSettings):
         description="Period in seconds of jobs that have none of their own. 0: no local loop, "
         "something outside calls `POST /tick` or `keystead tick`; the period is then 10.",
     )
-    session_seconds: int = Field(86_400, ge=1, description="How long a login lasts, in seconds.")
+    session_seconds: int = Field(
+        86_400, ge=1, le=TEN_YEARS, description="How long a login lasts, in seconds."
+    )
     verify_seconds: int = Field(
         86_400,
         ge=1,
+        le=TEN_YEARS,
         description="How long a link to verify an address works, in seconds.",
     )
     reset_seconds: int = Field(
         3_600,
         ge=1,
+        le=TEN_YEARS,
         description="How long a link to reset a password works, in seconds.",
     )
     require_verified: bool = Field(
@@ -155,6 +187,8 @@ class Settings(BaseSettings):
             )
         if self.secret_key is not None and len(self.secret_key) < SECRET_MIN_LENGTH:
             raise ValueError("KEYSTEAD_SECRET_KEY is too short: at least 32 characters")
+        if self.argon2_memory_kib < 8 * self.argon2_parallelism:
+            raise ValueError("KEYSTEAD_ARGON2_MEMORY_KIB: at least 8 for each lane (RFC 9106)")
         return self
 
     @property
@@ -183,4 +217,7 @@ def _development_secret(path: Path) -> str:
             pass
         finally:
             Path(draft).unlink()
-    return path.read_text()
+    secret = path.read_text().strip()
+    if len(secret) < SECRET_MIN_LENGTH:
+        raise ValueError(f"{path} holds no secret: delete it, and a new one is made")
+    return secret

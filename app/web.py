@@ -14,13 +14,13 @@ from app.ids import new_id
 log = structlog.get_logger()
 
 _HEADERS = {
-    "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "Strict-Transport-Security": "max-age=63072000",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+MAX_DEPTH = 32
 _MALFORMED = "keystead.malformed_body"
 
 
@@ -76,6 +76,8 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
+                # Files have an ETag to ask by; answers are for whoever asked, and once.
+                headers.setdefault("Cache-Control", "no-cache" if "etag" in headers else "no-store")
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
@@ -129,7 +131,7 @@ def malformed_body(scope: Scope) -> str | None:
 
 def _says_json(content_type: str | None) -> bool:
     """Tell whether FastAPI will read the body as JSON; no header at all counts as JSON."""
-    if content_type is None:
+    if not content_type:
         return True
     kind = content_type.partition(";")[0].strip().lower()
     return kind.startswith("application/") and kind.endswith(("/json", "+json"))
@@ -142,6 +144,8 @@ def _json_fault(body: bytes) -> str | None:
         value = json.loads(body.decode(), parse_constant=_refuse_constant)
         if b"\\ud" in body.lower():
             json.dumps(value, ensure_ascii=False).encode()
+        if _too_deep(value):
+            return "The body is nested too deeply"
     except UnicodeEncodeError:
         return "The body escapes half of a surrogate pair"
     except UnicodeDecodeError:
@@ -151,6 +155,14 @@ def _json_fault(body: bytes) -> str | None:
     except ValueError as error:
         return f"The body is not JSON: {error}"
     return None
+
+
+def _too_deep(value: object, limit: int = MAX_DEPTH) -> bool:
+    """Tell whether containers are nested in `value` beyond `limit` levels."""
+    if not isinstance(value, dict | list):
+        return False
+    children = value.values() if isinstance(value, dict) else value
+    return limit == 0 or any(_too_deep(child, limit - 1) for child in children)
 
 
 def _refuse_constant(name: str) -> NoReturn:

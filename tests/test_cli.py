@@ -179,3 +179,45 @@ def test_links_lead_to_where_it_is_served(tmp_path: Path) -> None:
     with over_tcp(tmp_path, workers=1) as service:
         letter = service.letter(service.register().email).as_string()
         assert f"{str(service.client.base_url).rstrip('/')}/verify?token=" in letter
+
+
+def test_the_address_in_a_file_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("KEYSTEAD_BASE_URL=https://id.camelot.bt\n")
+    with over_tcp(tmp_path, workers=1) as service:
+        letter = service.letter(service.register().email).as_string()
+    assert "https://id.camelot.bt/verify?token=" in letter
+
+
+def test_the_schema_of_a_newer_release(environment: dict[str, str], tmp_path: Path) -> None:
+    """This release serves on it, and leaves it alone."""
+    with closing(sqlite3.connect(tmp_path / "keystead.db")) as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+        database.commit()
+    assert "a newer one made it" in run_command(environment, "migrate", code=1)
+    with over_tcp(tmp_path, workers=1) as service:
+        assert service.client.get("/health/ready").status_code == 200
+        service.register()
+    assert "revision 9999, newer than this release's" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["user", "list", "\udcff"],
+        ["user", "list", "--limit", "99999999999999999999"],
+        ["user", "promote", "\udcff@camelot.bt"],
+        ["user", "promote", "a\0b"],
+        ["migrate", ""],
+        ["tick", ""],
+        ["tick", "\udcff"],
+    ],
+)
+def test_nonsense_gets_no_traceback(environment: dict[str, str], arguments: list[str]) -> None:
+    for code in (0, 1, 2):
+        try:
+            said = run_command(environment, *arguments, code=code)
+            break
+        except AssertionError as other:
+            said = str(other)
+    assert "Traceback" not in said

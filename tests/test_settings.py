@@ -38,6 +38,13 @@ def test_a_wrong_secret_is_not_shown(folder: Path) -> None:
     [
         ("database_url", "oracle://host/name"),
         ("database_url", "nonsense"),
+        ("database_url", "sqlite://"),
+        ("database_url", "postgresql://u:p@host:54a2/name"),
+        ("session_seconds", "1000000000000"),
+        ("mail_from", "nobody"),
+        ("mail_url", "file:"),
+        ("mail_url", "smtp://u:p/ss@host"),
+        ("mail_url", "smtp://[::1"),
         ("mail_url", "pigeon://coop"),
         ("mail_url", "smtp://host:port"),
         ("mail_url", "smtp://host:99999"),
@@ -117,3 +124,15 @@ def shown(default: object) -> str:
     if default is None or default == []:
         return "none"
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+def test_a_secret_file_that_holds_none_is_refused(folder: Path) -> None:
+    (folder / "var").mkdir()
+    (folder / "var" / "secret").write_text("")
+    environment = make_environment(folder, secret_key="")
+    assert "holds no secret" in run_command(environment, "check", code=1)
+
+
+def test_lanes_without_memory_are_refused(folder: Path) -> None:
+    environment = make_environment(folder, argon2_parallelism="16")
+    assert "KEYSTEAD_ARGON2_MEMORY_KIB" in run_command(environment, "check", code=1)

@@ -16,9 +16,9 @@ log = structlog.get_logger()
 async def courier(
     services: Services, deliver: Callable[[Services], Awaitable[object]]
 ) -> AsyncIterator[None]:
-    """Call `deliver` whenever mail was committed, until the block ends; then let it finish.
+    """Call `deliver` now and whenever mail was committed, until the block ends; let it finish.
 
-    What it fails to deliver, or a killed process leaves, is the mail job's.
+    What it fails to deliver is the mail job's.
     """
     stopping = False
 
@@ -33,6 +33,7 @@ async def courier(
             except Exception:
                 log.exception("mail delivery failed")
 
+    services.mail_waiting.set()  # for what the process before this one left behind
     task = asyncio.create_task(carry())
     try:
         yield

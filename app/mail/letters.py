@@ -29,7 +29,9 @@ def write_message(settings: Settings, letter: Letter, message_id: UUID) -> Email
     """Return `letter` as a message (RFC 5322). Its Message-ID is the same whenever it is made."""
     message = EmailMessage(email.policy.SMTPUTF8)
     message["From"] = settings.mail_from
-    message["To"] = _deliverable(letter.recipient)
+    message["To"] = recipient = _deliverable(letter.recipient)
+    if [address.addr_spec for address in message["To"].addresses] != [recipient]:
+        raise ValueError("the recipient would be read as another one")
     message["Subject"] = letter.subject
     message["Date"] = format_datetime(clock.now())
     domain = parseaddr(settings.mail_from)[1].rpartition("@")[2] or "localhost"

@@ -25,7 +25,7 @@ Compose = Callable[[Services, AsyncSession, str], Awaitable[Letter | None]]
 
 MAX_ATTEMPTS = 30  # with the pauses below, about a day
 SEND_SECONDS = 30
-BATCH_SECONDS = 60
+BATCH_SECONDS = 20
 KEEP_DAYS = 30
 
 

@@ -1,6 +1,6 @@
-"""The two pages that links from mails open.
+"""The two pages that links from mails open, and the API's documentation.
 
-Opening one changes nothing: mail scanners open every link. The button does it.
+Opening a link changes nothing: mail scanners open every link. The button does it.
 """
 
 from typing import Annotated
@@ -34,6 +34,14 @@ _HEADERS = {
 }
 
 
+# Swagger UI writes styles and pictures into the page.
+_DOCS_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; connect-src 'self'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; "
+    "frame-ancestors 'none'"
+}
+
+
 def _page(template: str, status: int = 200, **words: object) -> HTMLResponse:
     html = _templates.get_template(f"{template}.html").render(words)
     return HTMLResponse(html, status, _HEADERS)
@@ -44,6 +52,12 @@ def _said(title: str, text: str, status: int = 200) -> HTMLResponse:
 
 
 _BAD_LINK = "It was used, it is too old, or it is not whole. Ask for a new one."
+
+
+@router.get("/docs")
+async def docs() -> HTMLResponse:
+    """Swagger UI, from this host alone."""
+    return HTMLResponse(_templates.get_template("docs.html").render(), headers=_DOCS_HEADERS)
 
 
 @router.get("/verify")

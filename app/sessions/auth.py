@@ -15,6 +15,7 @@ from fastapi_users.openapi import OpenAPIResponseType
 from pydantic import BaseModel, Field
 
 from app.database import SessionDep
+from app.mail.outbox import Outbox
 from app.services import ServicesDep
 from app.sessions.logins import Logins
 from app.users.manager import UserManager
@@ -42,7 +43,8 @@ async def get_user_manager(
     services: ServicesDep, session: SessionDep, logins: LoginsDep
 ) -> UserManager:
     """Give a request the manager of accounts, within its transaction."""
-    return UserManager.of(services, UserStore(session), logins)
+    outbox = Outbox(session, services.mail_waiting)
+    return UserManager(services, UserStore(session), logins, outbox)
 
 
 ManagerDep = Annotated[UserManager, Depends(get_user_manager)]

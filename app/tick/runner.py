@@ -184,11 +184,11 @@ class Runner:
 
     async def _past(self, session: AsyncSession, job: Job, asked: int) -> Outcome:
         run = await session.get(TickRun, {"name": job.name, "occurrence": asked})
-        if run is None:
-            return _outcome(job, asked, "superseded")
-        if run.state == "done":
+        if run is not None and run.state == "done":
             return _outcome(job, asked, "replayed", result=run.result)
-        return _outcome(job, asked, "failed", error=run.error)
+        if run is not None and run.state == "dead":
+            return _outcome(job, asked, "failed", error=run.error)
+        return _outcome(job, asked, "superseded")
 
     async def _waiting(self, session: AsyncSession, job: Job, row: TickJob, asked: int) -> Outcome:
         if row.owner is not None:
@@ -221,8 +221,10 @@ class Runner:
         async with self.services.database.transaction() as session:
             now = await database_now(session)
             until = NEVER if dead else now + _pause(claim.attempts)
-            if await self._release(session, claim, done=dead, lease_until=until):
-                await self._record(session, claim, "dead" if dead else "failed", error=error)
+            if not await self._release(session, claim, done=dead, lease_until=until):
+                # The commit that seemed to fail went through; or somebody else has the job.
+                return await self._past(session, claim.job, claim.occurrence)
+            await self._record(session, claim, "dead" if dead else "failed", error=error)
         return _outcome(claim.job, claim.occurrence, "failed", error=error)
 
     async def _record(

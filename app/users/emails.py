@@ -15,11 +15,19 @@ def email_key(email: str) -> str:
     return unicodedata.normalize("NFKC", folded)
 
 
+def storable(text: str) -> bool:
+    """Tell whether every database takes `text`: no NUL, no half of a surrogate pair."""
+    return "\0" not in text and not any("\ud800" <= c <= "\udfff" for c in text)
+
+
 def parse_email(text: str) -> str:
     """Return the address in `text`, its domain in lower case.
 
     Raises ValueError for anything else, a display name beside it included.
     """
+    if "=?" in text:
+        # RFC 2047: mail software would decode it into another address.
+        raise ValueError("not an e-mail address: it contains an encoded word")
     try:
         email = validate_email(text.strip(), check_deliverability=False, strict=True).normalized
     except EmailNotValidError as error:

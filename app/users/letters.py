@@ -49,12 +49,12 @@ async def reset_letter(services: Services, session: AsyncSession, address: str) 
 
 def verify_proof(signer: Signer, user: User) -> str:
     """Return what changes with the address, so that a token proves that one alone."""
-    return signer.fingerprint(VERIFY, user.email_key)
+    return signer.fingerprint(VERIFY, user.email.lower())
 
 
 def reset_proof(signer: Signer, user: User) -> str:
     """Return what changes with the password and the address, so that a token works once."""
-    return signer.fingerprint(RESET, user.hashed_password, user.email_key)
+    return signer.fingerprint(RESET, user.hashed_password, user.email.lower())
 
 
 def _letter(

@@ -17,9 +17,7 @@ from fastapi_users.schemas import BaseUserCreate, BaseUserUpdate
 
 from app.errors import LastSuperuser, NotFound, Unauthorized
 from app.mail.outbox import Outbox
-from app.passwords import Passwords
 from app.services import Services
-from app.signing import Signer
 from app.users.letters import RESET, VERIFY, reset_proof, verify_proof
 from app.users.schemas import UserCreate, UserUpdate
 from app.users.store import UserStore
@@ -42,24 +40,14 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
     user_db: UserStore
 
     def __init__(
-        self,
-        store: UserStore,
-        logins: Logins,
-        outbox: Outbox,
-        passwords: Passwords,
-        signer: Signer,
+        self, services: Services, store: UserStore, logins: Logins, outbox: Outbox
     ) -> None:
-        super().__init__(store, passwords.helper)
+        super().__init__(store, services.passwords.helper)
+        self.passwords = services.passwords
+        self.signer = services.signer
+        self.require_verified = services.settings.require_verified
         self.logins = logins
         self.outbox = outbox
-        self.passwords = passwords
-        self.signer = signer
-
-    @classmethod
-    def of(cls, services: Services, store: UserStore, logins: Logins) -> "UserManager":
-        """Put a manager together for one transaction."""
-        outbox = Outbox(store.session, services.mail_waiting)
-        return cls(store, logins, outbox, services.passwords, services.signer)
 
     async def create(
         self,
@@ -76,6 +64,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
         await self.validate_password(user_create.password, user_create)
         if await self.user_db.get_by_email(user_create.email) is not None:
             raise UserAlreadyExists
+        await self.user_db.rest()
         hashed = await self.passwords.hash(user_create.password)
         values = {**user_create.values(safe=safe), "hashed_password": hashed}
         user = await self.user_db.create(values)
@@ -89,6 +78,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
         """
         seen = await self.user_db.get_by_email(credentials.username)
         stored = seen.hashed_password if seen is not None else None
+        await self.user_db.rest()
         matches, upgraded = await self.passwords.verify(credentials.password, stored)
         if seen is None or not matches:
             return None
@@ -125,8 +115,10 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
         """Make `changes` to an account and end the logins they must end; raises as `update`."""
         if "password" in changes:
             await self.validate_password(changes["password"], user)
+            await self.user_db.rest()
             changes["hashed_password"] = await self.passwords.hash(changes.pop("password"))
-        if changes.get("is_superuser") is False or changes.get("is_active") is False:
+        needed = ["is_superuser", "is_active"] + ["is_verified"] * self.require_verified
+        if any(changes.get(flag) is False for flag in needed):
             await self._keep_a_superuser(user.id)
         current = await self.user_db.get_locked(user.id)
         # Whoever ends a login locks its account first, so from here on it stays.
@@ -169,6 +161,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
         if claims is None or seen is None or not self._proves(claims, seen):
             raise InvalidResetPasswordToken
         await self.validate_password(password, seen)
+        await self.user_db.rest()
         hashed = await self.passwords.hash(password)
         user = await self.user_db.get_locked(seen.id)
         if user is None or not self._proves(claims, user):
@@ -190,7 +183,8 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
 
     async def _keep_a_superuser(self, without: UUID) -> None:
         """Raise LastSuperuser if nobody else could manage accounts; one such change at a time."""
-        if await self.user_db.lock_superusers() == {without}:
+        left = await self.user_db.lock_superusers(verified=self.require_verified)
+        if left == {without}:
             raise LastSuperuser
 
     def _ask_for_proof(self, user: User) -> None:

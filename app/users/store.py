@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import locked
-from app.users.emails import email_key
+from app.users.emails import email_key, storable
 from app.users.tables import AnyUser, User
 
 
@@ -25,18 +25,32 @@ class UserStore(BaseUserDatabase[AnyUser, UUID]):
         return await self.session.get(User, id)
 
     async def get_by_email(self, email: str) -> User | None:
+        if not storable(email):
+            return None
         statement = select(User).where(User.email_key == email_key(email))
         user: User | None = await self.session.scalar(statement)
         return user
+
+    async def rest(self) -> None:
+        """Give the connection back before something slow; nothing may have been written yet.
+
+        What was read must be read again, locked, before anything is made of it.
+        """
+        await self.session.commit()
 
     async def get_locked(self, id: UUID) -> User | None:
         """Return the account as it is now; nobody else changes it before the commit."""
         user: User | None = await self.session.scalar(locked(select(User).where(User.id == id)))
         return user
 
-    async def lock_superusers(self) -> set[UUID]:
-        """Return the ids of the superusers who can log in, and keep them so until the commit."""
+    async def lock_superusers(self, *, verified: bool) -> set[UUID]:
+        """Return the ids of the superusers who can log in, and keep them so until the commit.
+
+        If `verified`, only those with a verified address can.
+        """
         statement = select(User.id).where(User.is_superuser, User.is_active).order_by(User.id)
+        if verified:
+            statement = statement.where(User.is_verified)
         return set(await self.session.scalars(locked(statement)))
 
     async def create(self, create_dict: dict[str, Any]) -> User:
@@ -74,6 +88,8 @@ class UserStore(BaseUserDatabase[AnyUser, UUID]):
         statement = select(User).order_by(User.email_key).limit(limit + 1)
         if after is not None:
             statement = statement.where(User.email_key > _read_cursor(after))
+        if not storable(prefix):
+            return [], None
         if key := email_key(prefix):
             # U+10FFFF sorts after every character an address can have.
             statement = statement.where(User.email_key.between(key, key + "\U0010ffff"))
@@ -92,7 +108,6 @@ def _read_cursor(cursor: str) -> str:
         key = base64.b64decode(padded, altchars=b"-_", validate=True).decode()
     except ValueError:
         key = ""
-    # PostgreSQL takes no NUL.
-    if not key or "\0" in key:
+    if not key or not storable(key):
         raise ValueError("not a cursor of this list")
     return key

@@ -145,3 +145,49 @@ def test_every_answer_carries_the_careful_headers(service: Service) -> None:
         assert answer.headers["content-security-policy"].startswith("default-src 'none'")
         seen.add(answer.headers["x-request-id"])
     assert len(seen) == 4
+
+
+@pytest.mark.parametrize(
+    "name", ["=?utf-8?q?x?=", "=?utf-8?b?eA?=", "=?utf-8?q?evil=40evil.com=2C_x?="]
+)
+def test_an_encoded_word_is_no_address(service: Service, name: str) -> None:
+    """Mail software would decode it, and write to somebody else."""
+    body = {"email": f"{name}@camelot.bt", "password": PASSWORD}
+    assert service.client.post("/auth/register", json=body).status_code == 422
+    assert service.client.post("/auth/forgot-password", json=body).status_code == 422
+
+
+@pytest.mark.parametrize("depth", [33, 100, 900, 941, 943, 945, 1000])
+def test_every_depth(service: Service, depth: int) -> None:
+    body = b'{"email":' * 1 + b"[" * depth + b"]" * depth + b"}"
+    answer = service.client.post("/auth/register", content=body, headers=JSON)
+    assert answer.status_code == 422
+    assert "nested too deeply" in answer.json()["detail"][0]["msg"]
+
+
+def test_an_empty_content_type_counts_as_json(service: Service) -> None:
+    body = b'{"email": "k@camelot.bt", "password": "\\ud800 and more"}'
+    answer = service.client.post("/auth/register", content=body, headers={"Content-Type": ""})
+    assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("charset", ["unicode_escape", "utf-7", "rot13", "nonsense", "utf-16"])
+def test_forms_in_odd_charsets(service: Service, person: Account, charset: str) -> None:
+    for field in ("username", "password"):
+        other = {"username": "password", "password": "username"}[field]
+        body = "".join(
+            f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+            for name, value in {field: "\\ud800", other: person.email}.items()
+        )
+        kind = f"multipart/form-data; boundary=x; charset={charset}"
+        answer = service.client.post(
+            "/auth/jwt/login", content=f"{body}--x--\r\n".encode(), headers={"Content-Type": kind}
+        )
+        assert answer.status_code in (400, 422)
+
+
+def test_wrong_method_on_a_file(service: Service) -> None:
+    for path in ("/static/keystead.css", "/static/nothing", "/swagger/swagger-ui.css"):
+        answer = service.client.post(path)
+        assert answer.status_code == 405
+        assert answer.headers["allow"] == "GET, HEAD"

@@ -1,3 +1,5 @@
+import re
+
 from tests.service import Service
 
 # Upstream's codes, and what is ours: 409 where the last superuser is guarded.
@@ -53,7 +55,13 @@ def test_operations_have_names_of_their_own(service: Service) -> None:
     assert len(names) == len(set(names))
 
 
-def test_the_documentation_opens(service: Service) -> None:
-    answer = service.client.get("/docs")
-    assert answer.status_code == 200
-    assert "text/html" in answer.headers["content-type"]
+def test_the_documentation_needs_no_other_host(service: Service) -> None:
+    page = service.client.get("/docs")
+    assert page.status_code == 200
+    assert "//" not in page.text
+    policy = page.headers["content-security-policy"]
+    assert "script-src 'self';" in policy
+    for path in re.findall(r'(?:src|href)="([^"]+)"', page.text):
+        file = service.client.get(f"/{path}")
+        assert file.status_code == 200
+        assert file.headers["cache-control"] == "no-cache"

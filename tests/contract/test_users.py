@@ -237,3 +237,15 @@ def test_two_superusers_cannot_remove_each_other(
     assert codes[1] in (401, 403, 409)
     left = [service.client.get("/users", headers=headers).status_code for headers in logins]
     assert left.count(200) == 1
+
+
+def test_the_last_superuser_stays_verified_where_that_is_required(strict_service: Service) -> None:
+    crown = strict_service.superuser()
+    headers = strict_service.login(crown)
+    unverified = strict_service.register()
+    promoted = {"is_superuser": True}
+    strict_service.client.patch(f"/users/{unverified.id}", json=promoted, headers=headers)
+    change = {"is_verified": False}
+    answer = strict_service.client.patch(f"/users/{crown.id}", json=change, headers=headers)
+    assert answer.status_code == 409
+    assert strict_service.client.get("/users", headers=headers).status_code == 200

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from tests.service import Account, Service, text_of
+from tests.service import Account, Service, new_address, text_of
 
 
 def verify(service: Service, token: str) -> Any:
@@ -108,3 +108,14 @@ def test_malformed(service: Service) -> None:
     bodies: list[Any] = [{}, {"token": None}, {"token": 1}, []]
     for body in bodies:
         assert service.client.post("/auth/verify", json=body).status_code == 422
+
+
+def test_a_token_for_a_look_alike_proves_nothing(service: Service) -> None:
+    """Another domain, the same key: the old mailbox must not prove the new one."""
+    name = new_address().partition("@")[0]
+    person = service.register(f"{name}@strasse.de")
+    headers = service.login(person)
+    token = service.token(person.email)
+    moved = {"email": f"{name}@straße.de"}
+    assert service.client.patch("/users/me", json=moved, headers=headers).status_code == 200
+    assert verify(service, token).json() == {"detail": "VERIFY_USER_BAD_TOKEN"}

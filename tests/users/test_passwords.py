@@ -11,10 +11,16 @@ from typing import Any
 import bcrypt
 import pytest
 from argon2 import PasswordHasher
+from fastapi.security import OAuth2PasswordRequestForm
+from sqlalchemy.pool import QueuePool
 
+from app.mail.outbox import Outbox
 from app.passwords import Passwords
 from app.services import Services
+from app.sessions.logins import Logins
 from app.settings import Settings
+from app.users.manager import UserManager
+from app.users.store import UserStore
 from tests.service import PASSWORD, Account, Service, in_process
 
 LONG = "x" * 80  # bcrypt looks at 72 bytes
@@ -104,5 +110,41 @@ def test_hashing_leaves_the_loop_alone(
         monkeypatch.setattr(services.passwords.helper, "hash", spy)
         await asyncio.gather(*(services.passwords.hash(PASSWORD) for _ in range(20)))
         assert all(name.startswith("password") for name in threads)
+
+    in_services(check)
+
+
+def test_who_waits_for_a_hash_holds_no_connection(
+    in_services: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Far more logins at once than the pool has connections, and all of them hashing."""
+
+    async def check(services: Services) -> None:
+        hashing, go_on = threading.Semaphore(0), threading.Event()
+        real = services.passwords.helper.verify_and_update
+
+        def slow(password: str, hashed: str) -> tuple[bool, str | None]:
+            hashing.release()
+            assert go_on.wait(30)
+            return real(password, hashed)
+
+        monkeypatch.setattr(services.passwords.helper, "verify_and_update", slow)
+
+        async def log_in() -> None:
+            async with services.database.transaction() as session:
+                logins = Logins(session, services.signer, 60)
+                outbox = Outbox(session, services.mail_waiting)
+                manager = UserManager(services, UserStore(session), logins, outbox)
+                form = OAuth2PasswordRequestForm(username="nobody@camelot.bt", password="x")
+                assert await manager.authenticate(form) is None
+
+        logging_in = [asyncio.create_task(log_in()) for _ in range(40)]
+        await asyncio.to_thread(hashing.acquire)
+        pool = services.database.engine.pool
+        assert isinstance(pool, QueuePool)
+        while pool.checkedout():
+            await asyncio.sleep(0.01)
+        go_on.set()
+        await asyncio.gather(*logging_in)
 
     in_services(check)
