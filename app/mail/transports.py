@@ -62,7 +62,8 @@ class Folder:
             self._path.mkdir(parents=True, exist_ok=True)
             draft = self._path / f"{name}.{os.getpid()}.draft"
             try:
-                draft.write_bytes(message.as_bytes())
+                # Lines end as files' lines do here, so that grep finds a token without a CR.
+                draft.write_bytes(message.as_bytes(policy=message.policy.clone(linesep=os.linesep)))
                 draft.replace(self._path / f"{name}.eml")
             finally:
                 draft.unlink(missing_ok=True)

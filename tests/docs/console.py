@@ -1,0 +1,96 @@
+"""Runs what a page shows, and compares what is printed with what the page says."""
+
+import re
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import httpx2
+
+from tests.service import free_port
+
+ROOT = Path(__file__).parent.parent.parent
+END = "the end of one command"
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Return the code blocks of a page that are in `language`."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def steps(block: str) -> Iterator[tuple[str, str]]:
+    """Yield each command of a console block with the output that the page shows."""
+    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+        command, _, output = part.partition("\n")
+        yield command, output
+
+
+def normalise(text: str, port: int) -> str:
+    """Return `text` without what differs from run to run."""
+    text = text.replace(f"127.0.0.1:{port}", "127.0.0.1:8080")
+    text = re.sub(r"eyJ[\w.…-]+", "TOKEN", text)
+    text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", text)
+    text = re.sub(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME", text)
+    text = re.sub(r"in \d+\.\d s", "in N s", text)
+    return text.strip()
+
+
+class Shell:
+    """A bash in `folder`, and the server that the page's first command starts there."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self.port = free_port()
+        self._folder = folder
+        self._environment = dict(environment)
+        self._bash = self._open(["bash"])
+
+    def _open(self, command: list[str]) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            command,
+            cwd=self._folder,
+            env=self._environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def serve(self, command: str, lines: int) -> str:
+        """Start a server with `command`, wait until it is ready; return its first `lines` lines."""
+        self._server = self._open(["bash", "-c", f"exec {command} --port {self.port}"])
+        output = self._server.stdout
+        assert output is not None
+        said = "".join(output.readline() for _ in range(lines))
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                httpx2.get(f"http://127.0.0.1:{self.port}/health/ready").raise_for_status()
+                break
+            except httpx2.HTTPError:
+                time.sleep(0.1)
+        return said
+
+    def run(self, command: str) -> str:
+        """Run one command and return what it printed."""
+        stdin, stdout = self._bash.stdin, self._bash.stdout
+        assert stdin is not None
+        assert stdout is not None
+        command = command.replace("127.0.0.1:8080", f"127.0.0.1:{self.port}")
+        if command.startswith(("sed", "TOKEN=")):
+            self._wait_for_mail()
+        stdin.write(f"{command}\necho; echo {END}\n")
+        stdin.flush()
+        return "".join(iter(stdout.readline, f"{END}\n"))
+
+    def _wait_for_mail(self) -> None:
+        """Wait as long as it takes a person to type a command that reads a mail."""
+        deadline = time.monotonic() + 30
+        while not list(self._folder.glob("var/mail/*.eml")):
+            assert time.monotonic() < deadline, "no mail has come"
+            time.sleep(0.05)
+
+    def close(self) -> None:
+        self._bash.communicate()
+        self._server.terminate()
+        self._server.communicate(timeout=30)

@@ -1,0 +1,127 @@
+"""README.md and docs/http.md, command by command, as somebody new would type them."""
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.docs.console import ROOT, Shell, blocks, normalise, steps
+from tests.service import TICK_TOKEN
+
+README, HTTP = ROOT / "README.md", ROOT / "docs" / "http.md"
+KEPT = ("PATH", "PIP_CERT", "PIP_CONFIG_FILE", "PIP_INDEX_URL", "LANG")
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """A copy of the project's files and an empty home, with the server of README's first block."""
+    folder, home = tmp_path_factory.mktemp("keystead"), tmp_path_factory.mktemp("home")
+    files = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    ).stdout.split(b"\0")
+    for name in filter(None, map(os.fsdecode, files)):
+        if (ROOT / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes((ROOT / name).read_bytes())
+    (folder / "keystead").chmod(0o755)
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    shell = Shell(folder, kept | {"HOME": str(home), "KEYSTEAD_TICK_TOKEN": TICK_TOKEN})
+    try:
+        ((command, output),) = steps(blocks(README, "console")[0])
+        said = shell.serve(command, lines=len(output.splitlines()))
+        assert normalise(said, shell.port) == normalise(output, shell.port)
+        yield shell
+    finally:
+        shell.close()
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("page", [README, HTTP], ids=lambda page: page.name)
+def test_every_command_prints_what_the_page_shows(shell: Shell, page: Path) -> None:
+    shown = blocks(page, "console")[1 if page == README else 0 :]
+    assert len(shown) > 5
+    for block in shown:
+        for command, output in steps(block):
+            said = shell.run(command)
+            if command.endswith("tick count"):
+                # How often it has counted by now is another matter each time.
+                assert re.search(r"│ (done|replayed) +│ \{'count': \d+\}", said)
+            else:
+                assert normalise(said, shell.port) == normalise(output, shell.port), command
+
+
+@pytest.mark.timeout(300)
+def test_every_powershell_command_asks_for_the_same(shell: Shell) -> None:
+    """There is no PowerShell here: what it would send, by its documentation, is sent by us."""
+    commands = [
+        line
+        for block in blocks(HTTP, "powershell")
+        for line in block.splitlines()
+        if "Invoke-RestMethod" in line
+    ]
+    assert len(commands) == 13
+    known = {"TICK": TICK_TOKEN, "TOKEN": "no token", "SQUIRE": "nobody"}
+    codes = []
+    with httpx2.Client(timeout=30) as client:
+        for command in commands:
+            command = command.replace("127.0.0.1:8080", f"127.0.0.1:{shell.port}")
+            answer = client.send(as_request(command, known))
+            codes.append((answer.request.method, answer.request.url.path, answer.status_code))
+            if "login" in command:
+                known["ACCESS"] = answer.json()["access_token"]
+            if command.endswith("'") and "register" in command:
+                known["ID"] = answer.json()["id"]
+    assert [(method, code) for method, _, code in codes] == [
+        ("POST", 201),
+        ("POST", 200),
+        ("GET", 200),
+        ("PATCH", 200),
+        ("GET", 200),
+        ("PATCH", 404),  # the squire is gone
+        ("DELETE", 404),
+        ("POST", 204),
+        ("POST", 202),
+        ("POST", 400),  # tokens from mails are another test's
+        ("POST", 202),
+        ("POST", 400),
+        ("POST", 200),
+    ], codes
+
+
+def as_request(command: str, known: dict[str, str]) -> httpx2.Request:
+    """Return what Invoke-RestMethod sends: POST with a body is a form unless it says otherwise."""
+
+    def option(name: str) -> str | None:
+        found = re.search(rf"-{name} ('[^']*'|\"(?:[^\"`]|`.)*\"|@\{{[^}}]*\}}|\S+)", command)
+        if found is None:
+            return None
+        value = found.group(1)
+        if value.startswith("'"):
+            return value.strip("'")
+        if value.startswith('"'):
+            value = value[1:-1].replace('`"', '"')
+        return re.sub(r"\$(\w+)", lambda match: known[match.group(1)], value)
+
+    method, body = option("Method") or "GET", option("Body")
+    headers = dict(re.findall(r'"([\w-]+)"="([^"]*)"', option("Headers") or ""))
+    kind = option("ContentType")
+    if kind is None and body is not None and method == "POST":
+        kind = "application/x-www-form-urlencoded"
+    if kind is not None:
+        headers["Content-Type"] = kind
+    url = option("Uri")
+    assert url is not None
+    return httpx2.Request(method, url, headers=headers, content=body)
+
+
+def test_links_lead_somewhere() -> None:
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
+        for link in re.findall(r"\]\(([^)#]+)", page.read_text()):
+            assert (page.parent / link).exists(), (page, link)
