@@ -4,35 +4,25 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
-from fastapi_users.exceptions import InvalidPasswordException, UserAlreadyExists
 from pydantic import ValidationError
-from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import health, schema
+from app.cli_user import users
+from app.console import Failure, err, out, plain, with_services
 from app.database import Database
-from app.errors import LastSuperuser, Refusal
+from app.errors import Refusal
 from app.jobs import JOBS
 from app.logs import configure_logging
-from app.mail.outbox import Outbox
 from app.mail.transports import Away, open_transport
-from app.services import Services, open_services
-from app.sessions.logins import Logins
+from app.services import Services
 from app.settings import Settings
 from app.tick.runner import Runner
-from app.users.manager import UserManager
-from app.users.schemas import UserCreate
-from app.users.store import UserStore
-from app.users.tables import User
-
-Result = TypeVar("Result")
 
 cli = typer.Typer(
     name="keystead",
@@ -41,16 +31,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-users = typer.Typer(help="Look after accounts.", no_args_is_help=True)
 cli.add_typer(users, name="user")
-
-# What is piped elsewhere is not folded to the width of a screen that is not there.
-out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 160)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
-
-
-class Failure(Exception):
-    """Something the person at the keyboard can mend: said in a line, exit code 1."""
 
 
 def main() -> None:
@@ -66,7 +47,7 @@ def main() -> None:
 
 
 def _complain(reason: str) -> None:
-    err.print(f"[bold red]keystead:[/] {_plain(reason)}")
+    err.print(f"[bold red]keystead:[/] {plain(reason)}")
     sys.exit(1)
 
 
@@ -78,10 +59,6 @@ def _setting_fault(problem: Any) -> str:
 
 def _variable(name: str) -> str:
     return name if name.isupper() else f"KEYSTEAD_{name.upper()}"
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")
 
 
 @cli.command()
@@ -181,13 +158,13 @@ def tick(
     async def run(services: Services) -> list[Any]:
         return list(await Runner(services, JOBS).tick("command", at_time, job))
 
-    outcomes = _with_services(run)
+    outcomes = with_services(run)
     table = Table("Job", "Occurrence", "Status", "Result")
     for outcome in outcomes:
         said = outcome.error if outcome.error else outcome.result
         occurrence = outcome.occurrence.isoformat().replace("+00:00", "Z")
         table.add_row(
-            outcome.job, occurrence, outcome.status, "" if said is None else _plain(str(said))
+            outcome.job, occurrence, outcome.status, "" if said is None else plain(str(said))
         )
     out.print(table)
     if any(outcome.status == "failed" for outcome in outcomes):
@@ -204,10 +181,10 @@ def _parse_time(text: str) -> datetime:
 @cli.command()
 def check() -> None:
     """Look at settings, database, migrations and mail: what is wrong, and what mends it."""
-    faults = _with_services(_look, must_be_ready=False)
+    faults = with_services(_look, must_be_ready=False)
     table = Table("What", "State")
     for what, fault in faults.items():
-        table.add_row(what, "[green]ok[/]" if fault is None else f"[red]{_plain(fault)}[/]")
+        table.add_row(what, "[green]ok[/]" if fault is None else f"[red]{plain(fault)}[/]")
     out.print(table)
     if any(faults.values()):
         raise Failure("not everything is as it should be")
@@ -239,147 +216,3 @@ def _half_configured(settings: Settings) -> str | None:
         if unset
         else None
     )
-
-
-@users.command()
-def create(
-    email: str,
-    superuser: Annotated[bool, typer.Option("--superuser", help="May manage accounts.")] = False,
-    password_stdin: Annotated[
-        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
-    ] = False,
-) -> None:
-    """Make an account, its address taken as proven."""
-    new = _new_user(email, _read_password(password_stdin), superuser)
-
-    async def run(manager: UserManager) -> User:
-        try:
-            return await manager.create(new)
-        except UserAlreadyExists:
-            raise Failure(f"there is an account for {email} already") from None
-        except InvalidPasswordException as error:
-            raise Failure(str(error.reason)) from None
-
-    user = _with_manager(run)
-    out.print(f"Created {user.email}{' (superuser)' if superuser else ''}: {user.id}")
-
-
-def _new_user(email: str, password: str, superuser: bool) -> UserCreate:
-    try:
-        return UserCreate(email=email, password=password, is_superuser=superuser, is_verified=True)
-    except ValidationError as error:
-        raise Failure(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
-
-
-def _read_password(from_stdin: bool) -> str:
-    if from_stdin:
-        return sys.stdin.readline().rstrip("\r\n")
-    password: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
-    return password
-
-
-@users.command("list")
-def list_users(
-    prefix: Annotated[str, typer.Argument(help="Only addresses that begin like this.")] = "",
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
-) -> None:
-    """Show accounts in the order of their addresses."""
-
-    async def run(manager: UserManager) -> tuple[list[User], str | None]:
-        return await manager.user_db.page(limit, None, prefix)
-
-    found, more = _with_manager(run)
-    table = Table(Column("E-mail", overflow="fold"), Column("Id", no_wrap=True), "Flags")
-    for user in found:
-        flags = [
-            name for name in ("active", "superuser", "verified") if getattr(user, f"is_{name}")
-        ]
-        table.add_row(_plain(user.email), str(user.id), ", ".join(flags) or "none")
-    out.print(table)
-    if more:
-        out.print("There are more: raise --limit, or give the beginning of an address")
-
-
-@users.command()
-def promote(email: str) -> None:
-    """Let an account manage the others."""
-    _change(email, "is a superuser now", is_superuser=True)
-
-
-@users.command()
-def demote(email: str) -> None:
-    """Take that right away again."""
-    _change(email, "is no superuser any more", is_superuser=False)
-
-
-@users.command()
-def deactivate(email: str) -> None:
-    """Keep somebody out; all logins end."""
-    _change(email, "is deactivated, all logins ended", is_active=False)
-
-
-@users.command()
-def activate(email: str) -> None:
-    """Let somebody in again."""
-    _change(email, "is active again", is_active=True)
-
-
-@users.command("sign-out")
-def sign_out(email: str) -> None:
-    """End all logins of an account."""
-
-    async def run(manager: UserManager) -> None:
-        await manager.logins.end((await _find(manager, email)).id)
-
-    _with_manager(run)
-    out.print(f"{email}: all logins ended")
-
-
-def _change(email: str, done: str, **changes: bool) -> None:
-    async def run(manager: UserManager) -> None:
-        try:
-            await manager.apply(dict(changes), await _find(manager, email))
-        except LastSuperuser:
-            raise Failure(f"{email} is the last active superuser: promote another first") from None
-
-    _with_manager(run)
-    out.print(f"{email} {done}")
-
-
-async def _find(manager: UserManager, email: str) -> User:
-    user = await manager.user_db.get_by_email(email)
-    if user is None:
-        raise Failure(f"there is no account for {email}")
-    return user
-
-
-def _with_manager(work: Callable[[UserManager], Awaitable[Result]]) -> Result:
-    """Do `work` in one transaction."""
-
-    async def run(services: Services) -> Result:
-        async with services.database.transaction() as session:
-            logins = Logins(session, services.signer, services.settings.session_seconds)
-            outbox = Outbox(session, services.mail_waiting)
-            return await work(UserManager(services, UserStore(session), logins, outbox))
-
-    return _with_services(run)
-
-
-def _with_services(
-    work: Callable[[Services], Awaitable[Result]], *, must_be_ready: bool = True
-) -> Result:
-    async def run() -> Result:
-        async with _ready_services(must_be_ready) as services:
-            return await work(services)
-
-    return asyncio.run(run())
-
-
-@asynccontextmanager
-async def _ready_services(must_be_ready: bool) -> AsyncIterator[Services]:
-    settings = Settings()
-    configure_logging(settings)
-    async with open_services(settings) as services:
-        if must_be_ready and (fault := await health.fault(services.database)) is not None:
-            raise Failure(fault)
-        yield services
