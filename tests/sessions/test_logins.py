@@ -1,0 +1,64 @@
+"""How logins run out, and what becomes of their rows."""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, select, update
+
+from app import clock
+from app.services import Services
+from app.sessions.logins import Logins, purge
+from app.sessions.tables import UserSession
+from app.users.tables import User
+from tests.service import in_process
+
+
+def test_a_login_runs_out_by_its_row_and_by_its_token(tmp_path: Path) -> None:
+    with in_process(tmp_path, session_seconds="1") as service:
+        person = service.register()
+        answer = service.try_login(person.email, person.password)
+        assert answer.json()["expires_in"] == 1
+        headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+        deadline = time.monotonic() + 10
+        while service.client.get("/users/me", headers=headers).status_code == 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert service.client.get("/users/me", headers=headers).status_code == 401
+
+
+def test_a_row_that_ran_out_ends_a_token_that_did_not(
+    in_services: Callable[[Any], Any],
+) -> None:
+    async def check(services: Services) -> None:
+        async with services.database.transaction() as session:
+            user = User(email="k@camelot.bt", email_key="k@camelot.bt", hashed_password="")
+            session.add(user)
+            await session.flush()
+            token = await Logins(session, services.signer, 3_600).open(user)
+        async with services.database.transaction() as session:
+            assert await Logins(session, services.signer, 3_600).find(token) is not None
+            past = clock.now() - timedelta(seconds=1)
+            await session.execute(update(UserSession).values(expires_at=past))
+            assert await Logins(session, services.signer, 3_600).find(token) is None
+
+    in_services(check)
+
+
+def test_purge_takes_what_ran_out_in_batches(in_services: Callable[[Any], Any]) -> None:
+    async def check(services: Services) -> None:
+        now = clock.now()
+        async with services.database.transaction() as session:
+            user = User(email="k@camelot.bt", email_key="k@camelot.bt", hashed_password="")
+            session.add(user)
+            await session.flush()
+            for minutes in (-3, -2, -1, 1, 2):
+                expires_at = now + timedelta(minutes=minutes)
+                session.add(UserSession(user_id=user.id, expires_at=expires_at))
+        async with services.database.transaction() as session:
+            assert [await purge(session, 2) for _ in range(3)] == [2, 1, 0]
+            assert await session.scalar(select(func.count()).select_from(UserSession)) == 2
+
+    in_services(check)
