@@ -277,3 +277,35 @@ def test_the_database_clock_decides(
                 await session.execute(text("DELETE FROM tick_job"))
 
     in_services(check)
+
+
+def test_a_holder_that_slept_finds_the_job_in_other_hands(in_services: InServices) -> None:
+    """The zombie wakes up while its successor is still at work."""
+
+    async def check(services: Services) -> None:
+        claimed: list[int] = []
+        zombie_awake, successor_may_finish = asyncio.Event(), asyncio.Event()
+
+        async def wait_and_count(turn: Turn) -> dict[str, Any]:
+            claimed.append(turn.fence)
+            await (zombie_awake if len(claimed) == 1 else successor_may_finish).wait()
+            return await count(turn)
+
+        async def work_as(number: int) -> asyncio.Task[Any]:
+            task = asyncio.create_task(Runner(services, [job]).run(job, at(0), "loop"))
+            while len(claimed) < number:
+                await asyncio.sleep(0.01)
+            return task
+
+        job = Job("count", run=wait_and_count, every=10)
+        zombie = await work_as(1)
+        await let_time_pass(services)
+        successor = await work_as(2)
+        zombie_awake.set()
+        assert (await zombie).status == "running"
+        assert await counted(services) == 0
+        successor_may_finish.set()
+        assert (await successor).status == "done"
+        assert await counted(services) == 1
+
+    in_services(check)
