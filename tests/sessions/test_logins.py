@@ -6,9 +6,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, select, update
+import pytest
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.exc import IntegrityError
 
 from app import clock
+from app.ids import new_id
 from app.services import Services
 from app.sessions.logins import Logins, purge
 from app.sessions.tables import UserSession
@@ -60,5 +63,24 @@ def test_purge_takes_what_ran_out_in_batches(in_services: Callable[[Any], Any]) 
         async with services.database.transaction() as session:
             assert [await purge(session, 2) for _ in range(3)] == [2, 1, 0]
             assert await session.scalar(select(func.count()).select_from(UserSession)) == 2
+
+    in_services(check)
+
+
+def test_logins_go_with_their_account_and_never_come_without(
+    in_services: Callable[[Any], Any],
+) -> None:
+    async def check(services: Services) -> None:
+        async with services.database.transaction() as session:
+            user = User(email="k@camelot.bt", email_key="k@camelot.bt", hashed_password="")
+            session.add(user)
+            await session.flush()
+            await Logins(session, services.signer, 3_600).open(user)
+        async with services.database.transaction() as session:
+            await session.execute(delete(User))
+            assert await session.scalar(select(func.count()).select_from(UserSession)) == 0
+        with pytest.raises(IntegrityError):
+            async with services.database.transaction() as session:
+                session.add(UserSession(user_id=new_id(), expires_at=clock.now()))
 
     in_services(check)

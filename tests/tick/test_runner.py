@@ -309,3 +309,25 @@ def test_a_holder_that_slept_finds_the_job_in_other_hands(in_services: InService
         assert await counted(services) == 1
 
     in_services(check)
+
+
+@pytest.mark.parametrize("step", ["_record", "_release"])
+def test_the_effect_and_its_record_are_one(
+    in_services: InServices, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """A process that dies between the work and its record has not done the work."""
+
+    async def die(*_: Any, **__: Any) -> None:
+        raise asyncio.CancelledError
+
+    async def check(services: Services) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(Runner, step, die)
+            with pytest.raises(asyncio.CancelledError):
+                await Runner(services, [COUNT]).run(COUNT, at(0), "loop")
+        assert await counted(services) == 0
+        await let_time_pass(services)
+        outcome = await Runner(services, [COUNT]).run(COUNT, at(0), "loop")
+        assert (outcome.status, outcome.result) == ("done", {"count": 1})
+
+    in_services(check)
