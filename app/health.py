@@ -22,13 +22,18 @@ class Health(BaseModel):
     reason: str | None = None
 
 
-@router.get("/live", name="health:live")
+@router.get("/live", name="health:live", summary="Is the process alive?")
 async def live() -> Health:
     """The process runs. Restart it when this does not answer."""
     return Health()
 
 
-@router.get("/ready", name="health:ready", responses={503: {"model": Health}})
+@router.get(
+    "/ready",
+    name="health:ready",
+    summary="Can it serve?",
+    responses={503: {"model": Health}},
+)
 async def ready(request: Request, response: Response) -> Health:
     """The database answers and its schema is the one this code needs. Else no traffic, please."""
     reason = await fault(request.state.services.database)

@@ -29,6 +29,17 @@ from app.web import Bodies, RequestLog, SecurityHeaders
 
 log = structlog.get_logger()
 
+_SUMMARIES = {
+    "auth:jwt.login": "Log in",
+    "auth:jwt.logout": "Log out",
+    "register:register": "Make an account",
+    "users:current_user": "See yourself",
+    "users:patch_current_user": "Change yourself",
+    "users:user": "See an account",
+    "users:patch_user": "Change an account",
+    "users:delete_user": "Delete an account",
+}
+
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Return the application for `settings` (default: the environment's). Does nothing else yet."""
@@ -58,7 +69,7 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
     register = accounts.get_register_router(UserRead, UserCreate)
     users = accounts.get_users_router(UserRead, UserUpdate, requires_verification=verified)
 
-    _list_our_answers([*login.routes, *users.routes])
+    _describe([*login.routes, *register.routes, *users.routes])
     app.include_router(login, prefix="/auth/jwt", tags=["auth"])
     app.include_router(register, prefix="/auth", tags=["auth"])
     app.include_router(auth_router(get_user_manager), prefix="/auth", tags=["auth"])
@@ -78,12 +89,14 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
     app.mount("/swagger", StaticFiles(packages=[("fastapi_swagger", "resources")]))
 
 
-def _list_our_answers(routes: Iterable[BaseRoute]) -> None:
-    """Put into the schema what fastapi-users' routes answer here and do not list."""
+def _describe(routes: Iterable[BaseRoute]) -> None:
+    """Put into the schema what fastapi-users' routes do and answer here."""
     for route in routes:
-        if isinstance(route, APIRoute) and route.name == "auth:jwt.logout":
+        assert isinstance(route, APIRoute)
+        route.summary = _SUMMARIES[route.name]
+        if route.name == "auth:jwt.logout":
             route.status_code = 204
-        if isinstance(route, APIRoute) and route.name in ("users:patch_user", "users:delete_user"):
+        if route.name in ("users:patch_user", "users:delete_user"):
             last = {"description": "Nobody would be left to manage accounts: LAST_SUPERUSER."}
             route.responses = {**route.responses, 409: last}
 

@@ -58,6 +58,7 @@ async def scheduler(
 @router.post(
     "/tick",
     name="tick:tick",
+    summary="Say that time has passed",
     dependencies=[Depends(scheduler)],
     responses={
         400: {

@@ -14,7 +14,7 @@ router = APIRouter(prefix="/users", tags=["users"])
 Text = Query(max_length=500, pattern=r"^[^\x00]*$")
 
 
-@router.get("", name="users:list")
+@router.get("", name="users:list", summary="List accounts")
 async def list_users(
     session: SessionDep,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,

@@ -49,7 +49,12 @@ def auth_router(get_user_manager: Callable[..., Awaitable[UserManager]]) -> APIR
         """The name that the route had in the original notes."""
         return RedirectResponse(request.url_for("register:register").path, 308)
 
-    @router.post("/forgot-password", status_code=202, name="reset:forgot_password")
+    @router.post(
+        "/forgot-password",
+        status_code=202,
+        name="reset:forgot_password",
+        summary="Ask for a new password",
+    )
     async def forgot_password(email: EmailBody, outbox: OutboxDep) -> None:
         """Send a link to choose a new password, if an active account has this address.
 
@@ -58,7 +63,12 @@ def auth_router(get_user_manager: Callable[..., Awaitable[UserManager]]) -> APIR
         """
         outbox.put(RESET, email)
 
-    @router.post("/reset-password", name="reset:reset_password", responses=refused)
+    @router.post(
+        "/reset-password",
+        name="reset:reset_password",
+        summary="Choose a new password",
+        responses=refused,
+    )
     async def reset_password(
         token: TextBody, password: TextBody, manager: UserManager = manager_dependency
     ) -> None:
@@ -71,12 +81,23 @@ def auth_router(get_user_manager: Callable[..., Awaitable[UserManager]]) -> APIR
             code = ErrorCode.RESET_PASSWORD_INVALID_PASSWORD
             raise HTTPException(400, {"code": code, "reason": error.reason}) from None
 
-    @router.post("/request-verify-token", status_code=202, name="verify:request-token")
+    @router.post(
+        "/request-verify-token",
+        status_code=202,
+        name="verify:request-token",
+        summary="Ask to prove an address",
+    )
     async def request_verify_token(email: EmailBody, outbox: OutboxDep) -> None:
         """Send a link that proves this address, if an active account still owes that proof."""
         outbox.put(VERIFY, email)
 
-    @router.post("/verify", response_model=UserRead, name="verify:verify", responses=refused)
+    @router.post(
+        "/verify",
+        response_model=UserRead,
+        name="verify:verify",
+        summary="Prove an address",
+        responses=refused,
+    )
     async def verify(token: TextBody, manager: UserManager = manager_dependency) -> User:
         """Prove an address with a token from a mail."""
         try:
