@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from app.schema import head
 from app.settings import Settings
 from tests.service import PASSWORD, make_environment, over_tcp, run_command
 
@@ -41,7 +42,7 @@ def test_without_arguments_it_helps(folder: Path) -> None:
 
 def test_migrate_says_what_it_did(folder: Path) -> None:
     environment = make_environment(folder)
-    assert "migrated from nothing to 0004" in run_command(environment, "migrate")
+    assert f"migrated from nothing to {head()}" in run_command(environment, "migrate")
     assert "nothing to migrate" in run_command(environment, "migrate")
     assert "CREATE TABLE" in run_command(environment, "migrate", "--sql")
     assert "Can't locate revision" in run_command(environment, "migrate", "nowhere", code=1)
@@ -51,7 +52,7 @@ def test_migrate_stops_where_it_is_told(folder: Path) -> None:
     environment = make_environment(folder)
     assert "to 0002" in run_command(environment, "migrate", "0002")
     said = run_command(environment, "user", "list", code=1)
-    assert "revision 0002, this code needs 0004: run `keystead migrate`" in said
+    assert f"revision 0002, this code needs {head()}: run `keystead migrate`" in said
     assert "0002" in run_command(environment, "check", code=1)
 
 
@@ -170,7 +171,7 @@ def test_serve_on_an_empty_folder_migrates_first_and_says_so(tmp_path: Path) -> 
     with over_tcp(tmp_path, workers=1) as service:
         assert service.client.get("/health/ready").status_code == 200
     said = (tmp_path / "log").read_text()
-    assert "migrated from nothing to 0004" in said
+    assert f"migrated from nothing to {head()}" in said
     assert f"Keystead: {service.client.base_url}".rstrip("/") in said
     assert "Traceback" not in said
 
