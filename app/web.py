@@ -1,6 +1,7 @@
 """What every request passes through, whatever its route (ASGI middleware)."""
 
 import json
+import os
 import time
 from typing import NoReturn
 
@@ -61,6 +62,7 @@ class RequestLog:
                     status=status,
                     ms=round((time.perf_counter() - started) * 1000, 1),
                     client=(scope.get("client") or [None])[0],
+                    pid=os.getpid(),
                 )
 
 

@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -67,6 +68,18 @@ class Service:
     def try_login(self, username: str, password: str) -> httpx2.Response:
         form = {"username": username, "password": password}
         return self.client.post("/auth/jwt/login", data=form)
+
+    def who_am_i(self, headers: dict[str, str]) -> set[int]:
+        """Ask that on many connections at once, so that every worker answers; return the codes."""
+
+        def ask(_: int) -> int:
+            if isinstance(self.client, TestClient):
+                return self.client.get("/users/me", headers=headers).status_code
+            url = self.client.base_url.join("/users/me")
+            return httpx2.get(url, headers=headers, timeout=60).status_code
+
+        with ThreadPoolExecutor(16) as threads:
+            return set(threads.map(ask, range(32)))
 
     def superuser(self) -> Account:
         address = new_address()

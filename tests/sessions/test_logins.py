@@ -1,5 +1,6 @@
 """How logins run out, and what becomes of their rows."""
 
+import json
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,7 +17,7 @@ from app.services import Services
 from app.sessions.logins import Logins, purge
 from app.sessions.tables import UserSession
 from app.users.tables import User
-from tests.service import in_process
+from tests.service import in_process, over_tcp
 
 
 def test_a_login_runs_out_by_its_row_and_by_its_token(tmp_path: Path) -> None:
@@ -84,3 +85,15 @@ def test_logins_go_with_their_account_and_never_come_without(
                 session.add(UserSession(user_id=new_id(), expires_at=clock.now()))
 
     in_services(check)
+
+
+def test_a_login_ends_on_every_worker_at_once(tmp_path: Path) -> None:
+    with over_tcp(tmp_path, workers=2, environment="production") as service:
+        headers = service.login(service.register())
+        assert service.who_am_i(headers) == {200}
+        service.client.post("/auth/jwt/logout", headers=headers)
+        assert service.who_am_i(headers) == {401}
+    lines = (line for line in (tmp_path / "log").read_text().splitlines() if line[0] == "{")
+    answered = [line for line in map(json.loads, lines) if line.get("path") == "/users/me"]
+    for status in (200, 401):
+        assert len({line["pid"] for line in answered if line["status"] == status}) == 2
