@@ -1,5 +1,6 @@
 """What every request passes through, whatever its route (ASGI middleware)."""
 
+import asyncio
 import json
 import os
 import time
@@ -7,6 +8,7 @@ from typing import NoReturn
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -86,33 +88,35 @@ class SecurityHeaders:
 
 
 class Bodies:
-    """Takes each body whole: too large a one is refused (413), malformed JSON is taken note of.
+    """Takes each body whole: too large (413) or too slow (408) a one is refused.
 
-    FastAPI parses the body before it solves any dependency. So that the guards still speak first,
-    401 before 422, malformed JSON is handed on as a text that no model accepts, and
-    `malformed_body` tells the error's handler what was wrong.
+    FastAPI parses JSON before it solves any dependency. So that the guards still speak first, 401
+    before 422, malformed JSON is handed on as a text that no model accepts, and `malformed_body`
+    tells the error's handler what was wrong.
     """
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    def __init__(self, app: ASGIApp, limit: int, seconds: float = 30) -> None:
         self.app = app
         self.limit = limit  # bytes
+        self.seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        body = b""
-        while True:
-            message = await receive()
-            if message["type"] != "http.request":
-                return  # the client has gone
-            body += message.get("body", b"")
-            if len(body) > self.limit:
-                answer = JSONResponse({"detail": "Content Too Large"}, 413)
-                await answer(scope, receive, send)
-                return
-            if not message.get("more_body", False):
-                break
+        try:
+            async with asyncio.timeout(self.seconds):
+                body = await self._read(receive)
+        except HTTPException as refusal:
+            answer = JSONResponse({"detail": refusal.detail}, refusal.status_code)
+            await answer(scope, receive, send)
+            return
+        except TimeoutError:
+            answer = JSONResponse({"detail": "Request Timeout"}, 408, {"Connection": "close"})
+            await answer(scope, receive, send)
+            return
+        if body is None:
+            return  # the client has gone
         if _says_json(Headers(scope=scope).get("content-type")):
             fault = _json_fault(body)
             if fault is not None:
@@ -123,6 +127,20 @@ class Bodies:
             return pending.pop() if pending else await receive()
 
         await self.app(scope, replay, send)
+
+    async def _read(self, receive: Receive) -> bytes | None:
+        """Return the whole body; None if the client has gone. Raises HTTPException 413."""
+        body = b""
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] != "http.request":
+                return None
+            body += message.get("body", b"")
+            if len(body) > self.limit:
+                raise HTTPException(413, "Content Too Large")
+            more = message.get("more_body", False)
+        return body
 
 
 def malformed_body(scope: Scope) -> str | None:
