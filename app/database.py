@@ -147,6 +147,8 @@ class Database:
         if parsed.get_backend_name() == "sqlite":
             # The driver's own BEGINs would come late and leave DDL outside.
             options["connect_args"] = {"isolation_level": None, "timeout": 30}
+            # Who waits for the one write lock holds a connection: there must be more of them.
+            options["max_overflow"] = 45
         else:
             options["pool_pre_ping"] = True
             options["isolation_level"] = "READ COMMITTED"
