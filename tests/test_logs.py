@@ -67,14 +67,14 @@ def test_plain_uvicorn_logs_no_token_either_and_tells_when_the_schema_is_behind(
     tmp_path: Path,
 ) -> None:
     environment, port = make_environment(tmp_path), free_port()
-    url = f"http://127.0.0.1:{port}"
+    served = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(port)]
     log = tmp_path / "log"
     with log.open("wb") as output:
         server = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
     try:
         transport = httpx2.HTTPTransport(retries=8)
-        with httpx2.Client(base_url=url, transport=transport) as client:
+        with httpx2.Client(base_url=served, transport=transport) as client:
             ready = client.get("/health/ready")
             assert client.get("/health/live").status_code == 200
             assert client.get("/verify", params={"token": "hush"}).status_code == 200
