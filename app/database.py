@@ -1,5 +1,6 @@
 """The database: column types, the engine for each kind, and the transaction at the edge."""
 
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -146,9 +147,11 @@ class Database:
         options: dict[str, Any] = {"hide_parameters": True}
         if parsed.get_backend_name() == "sqlite":
             # The driver's own BEGINs would come late and leave DDL outside.
-            options["connect_args"] = {"isolation_level": None, "timeout": 30}
-            # Who waits for the one write lock holds a connection: there must be more of them.
-            options["max_overflow"] = 45
+            options["connect_args"] = {
+                "isolation_level": None,
+                "timeout": 30,
+                "factory": _SqliteConnection,
+            }
         else:
             options["pool_pre_ping"] = True
             options["isolation_level"] = "READ COMMITTED"
@@ -179,6 +182,26 @@ def _with_asyncpg_names(url: URL) -> URL:
     if url.get_driver_name() != "asyncpg" or "sslmode" not in url.query:
         return url
     return url.update_query_dict({"ssl": url.query["sslmode"]}).difference_update_query(["sslmode"])
+
+
+class _SqliteCursor(sqlite3.Cursor):
+    """Lets go of a statement that failed at once, in the thread that ran it.
+
+    Left to the garbage collector before Python 3.13, it is finalized by the event loop's thread,
+    which then waits for whatever that connection's own thread does: for the write lock, say.
+    """
+
+    def execute(self, *arguments: Any) -> Self:
+        try:
+            return super().execute(*arguments)
+        except sqlite3.Error:
+            self.close()
+            raise
+
+
+class _SqliteConnection(sqlite3.Connection):
+    def cursor(self, *_: Any) -> Any:
+        return super().cursor(_SqliteCursor)
 
 
 def _behave(engine: Engine, path: str | None) -> None:
