@@ -19,7 +19,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import iter_route_contexts
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
@@ -76,7 +76,8 @@ def install_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)
-    for away in (OperationalError, InterfaceError, PoolTimeout, OSError):
+    # ProgrammingError: the schema is not the one that the code needs; SQLite calls it the first.
+    for away in (OperationalError, ProgrammingError, InterfaceError, PoolTimeout, OSError):
         app.add_exception_handler(away, _database_away)
     app.add_exception_handler(Exception, _bug)
 

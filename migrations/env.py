@@ -87,7 +87,7 @@ async def migration_lock(engine: AsyncEngine) -> AsyncIterator[None]:
             release = text(f"SELECT pg_advisory_unlock({LOCK_NUMBER})")
         else:
             # The name counts for the whole server, and has at most 64 characters.
-            name = f"CONCAT('{LOCK_NAME} ', MD5(DATABASE()))"
+            name = f"CONCAT('{LOCK_NAME} ', LEFT(SHA2(DATABASE(), 256), 40))"
             take, release = (
                 text(f"SELECT GET_LOCK({name}, 0)"),
                 text(f"SELECT RELEASE_LOCK({name})"),

@@ -1,7 +1,6 @@
 """What the tests share."""
 
 import asyncio
-import shutil
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -11,6 +10,8 @@ import pytest
 
 from app.services import Services, open_services
 from app.settings import Settings
+from tests import databases
+from tests.databases import copy_database
 from tests.service import (
     Service,
     in_process,
@@ -19,6 +20,39 @@ from tests.service import (
     run_command,
     settings_from,
 )
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--database", choices=databases.KINDS, default="sqlite", help="what to run on")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the server of this run; the workers of a parallel run share their parent's."""
+    given = getattr(config, "workerinput", {}).get("database_url")
+    name = config.getoption("database")
+    server = databases.KINDS[name](given) if given else databases.open_server(name)
+    server.__enter__()
+    config.add_cleanup(lambda: server.__exit__(None, None, None))
+    databases.use(server)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["database_url"] = databases.server().address
+
+
+def pytest_report_header() -> str:
+    server = databases.server()
+    return f"database: {server.version} at {server.address}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave what is about SQLite alone to the run on SQLite."""
+    if config.getoption("database") != "sqlite":
+        mine = [item for item in items if item.get_closest_marker("sqlite") is None]
+        config.hook.pytest_deselected(items=[item for item in items if item not in mine])
+        items[:] = mine
+
 
 RUNS: dict[str, Callable[..., AbstractContextManager[Service]]] = {
     "in-process": in_process,
@@ -54,17 +88,22 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database at head, to copy."""
+    """A folder whose database is empty and at head, to copy."""
     folder = tmp_path_factory.mktemp("migrated")
     run_command(make_environment(folder), "migrate")
-    return folder / "keystead.db"
+    return folder
 
 
 @pytest.fixture
-def settings(migrated: Path, folder: Path) -> Settings:
+def desk(tmp_path: Path, migrated: Path) -> Path:
+    """A folder with a database at head of the test's own."""
+    return copy_database(migrated, tmp_path)
+
+
+@pytest.fixture
+def settings(desk: Path, folder: Path) -> Settings:
     """Settings of a Keystead that keeps everything in `folder`, with a database at head."""
-    shutil.copy(migrated, folder / "keystead.db")
-    return settings_from(make_environment(folder))
+    return settings_from(make_environment(desk))
 
 
 @pytest.fixture

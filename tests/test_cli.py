@@ -1,15 +1,14 @@
 """The `keystead` command, as an operator calls it."""
 
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from app.schema import head
 from app.settings import Settings
+from tests.databases import in_database
 from tests.service import PASSWORD, make_environment, over_tcp, run_command
 
 
@@ -135,8 +134,7 @@ def test_tick(environment: dict[str, str], folder: Path) -> None:
 
 
 def test_a_failing_job_fails_the_command(environment: dict[str, str], folder: Path) -> None:
-    with closing(sqlite3.connect(folder / "keystead.db")) as database:
-        database.execute("ALTER TABLE tick_counter RENAME TO elsewhere")
+    in_database(folder, "ALTER TABLE tick_counter RENAME TO elsewhere")
     said = run_command(environment, "tick", "count", code=1)
     assert "failed" in said
     assert "tick_counter" in said
@@ -191,9 +189,7 @@ def test_the_address_in_a_file_counts(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_the_schema_of_a_newer_release(environment: dict[str, str], tmp_path: Path) -> None:
     """This release serves on it, and leaves it alone."""
-    with closing(sqlite3.connect(tmp_path / "keystead.db")) as database:
-        database.execute("UPDATE alembic_version SET version_num = '9999'")
-        database.commit()
+    in_database(tmp_path, "UPDATE alembic_version SET version_num = '9999'")
     assert "a newer one made it" in run_command(environment, "migrate", code=1)
     with over_tcp(tmp_path, workers=1) as service:
         assert service.client.get("/health/ready").status_code == 200

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from app.database import Database
 
 
+@pytest.mark.sqlite
 def test_a_failed_statement_does_not_stop_the_loop_later(tmp_path: Path) -> None:
     """A cursor that failed may live on in a traceback, while its connection waits for a lock."""
 

@@ -9,12 +9,13 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests.databases import in_database
+from tests.databases.server import free_port
 from tests.service import (
     PASSWORD,
     SECRET,
     TICK_TOKEN,
     bearer,
-    free_port,
     make_environment,
     over_tcp,
     token_in,
@@ -93,14 +94,9 @@ def test_plain_uvicorn_logs_no_token_either_and_tells_when_the_schema_is_behind(
 
 def test_a_bug_is_logged_and_answered_without_its_details(tmp_path: Path) -> None:
     """Break the database's schema under a running server."""
-    import sqlite3
-
     with over_tcp(tmp_path, environment="production") as service:
         person = service.register()
-        database = sqlite3.connect(tmp_path / "keystead.db", timeout=10)
-        database.execute("ALTER TABLE user_account RENAME COLUMN hashed_password TO hash")
-        database.commit()
-        database.close()
+        in_database(tmp_path, "ALTER TABLE user_account RENAME COLUMN hashed_password TO hash")
         answer = service.try_login(person.email, PASSWORD)
     assert answer.status_code == 503
     assert answer.json() == {"detail": "DATABASE_UNAVAILABLE"}

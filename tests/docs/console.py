@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx2
 
-from tests.service import free_port
+from tests.databases.server import free_port
 
 ROOT = Path(__file__).parent.parent.parent
 END = "the end of one command"

@@ -1,6 +1,5 @@
 """A post office: accounts, an outbox, and those who empty it."""
 
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -84,8 +83,3 @@ async def open_office(folder: Path, mail_url: str, **settings: str) -> AsyncIter
     environment = make_environment(folder, mail_url=mail_url, **settings)
     async with open_services(settings_from(environment)) as services:
         yield Office(services)
-
-
-def copy_database(source: Path, folder: Path) -> Path:
-    shutil.copy(source / "keystead.db", folder)
-    return folder

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sqlite3
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -15,6 +14,7 @@ from app.services import Services
 from app.tick.job import Job, Turn
 from app.tick.loop import local_loop
 from app.tick.runner import Runner
+from tests.databases import in_database
 from tests.service import over_tcp
 
 # The issue's minute takes a minute: KEYSTEAD_TEST_SECONDS=60.
@@ -23,12 +23,10 @@ SECONDS = int(os.environ.get("KEYSTEAD_TEST_SECONDS", "10"))
 
 def count_runs(folder: Path) -> tuple[int, list[int], set[str]]:
     """Return the counter, the occurrences that ran, and the states they are in."""
-    with sqlite3.connect(folder / "keystead.db") as database:
-        (count,) = database.execute("SELECT value FROM tick_counter").fetchone()
-        rows = database.execute(
-            "SELECT occurrence, state FROM tick_run WHERE name = 'count' ORDER BY occurrence"
-        ).fetchall()
-    database.close()
+    [(count,)] = in_database(folder, "SELECT value FROM tick_counter")
+    rows = in_database(
+        folder, "SELECT occurrence, state FROM tick_run WHERE name = 'count' ORDER BY occurrence"
+    )
     return count, [row[0] for row in rows], {row[1] for row in rows}
 
 

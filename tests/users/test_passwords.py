@@ -1,10 +1,8 @@
 """Hashes: what they are made of, and how older ones are replaced at a login."""
 
 import asyncio
-import sqlite3
 import threading
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +19,21 @@ from app.sessions.logins import Logins
 from app.settings import Settings
 from app.users.manager import UserManager
 from app.users.store import UserStore
+from tests.databases import in_database
 from tests.service import PASSWORD, Account, Service, in_process
 
 LONG = "x" * 80  # bcrypt looks at 72 bytes
 
 
 def stored(service: Service, account: Account) -> str:
-    with closing(sqlite3.connect(service.folder / "keystead.db")) as database:
-        statement = "SELECT hashed_password FROM user_account WHERE email = ?"
-        hashed: str = database.execute(statement, [account.email]).fetchone()[0]
-        return hashed
+    statement = "SELECT hashed_password FROM user_account WHERE email = :email"
+    [(hashed,)] = in_database(service.folder, statement, email=account.email)
+    return str(hashed)
 
 
 def store(service: Service, account: Account, hashed: str) -> None:
-    with closing(sqlite3.connect(service.folder / "keystead.db", timeout=10)) as database:
-        statement = "UPDATE user_account SET hashed_password = ? WHERE email = ?"
-        database.execute(statement, [hashed, account.email])
-        database.commit()
+    statement = "UPDATE user_account SET hashed_password = :hashed WHERE email = :email"
+    in_database(service.folder, statement, hashed=hashed, email=account.email)
 
 
 def old_hashes() -> dict[str, tuple[str, str]]:

@@ -1,0 +1,58 @@
+"""The databases that the tests run on: real servers, started from nothing.
+
+Each folder of a test has a database of its own on the server of this run, made when it is first
+asked for; on SQLite it lies in the folder.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from tests.databases.mysql import MariaDb, Mysql
+from tests.databases.postgres import Postgres
+from tests.databases.server import Server, execute
+from tests.databases.sqlite import Sqlite
+
+KINDS: dict[str, type[Server]] = {kind.name: kind for kind in (Sqlite, Postgres, Mysql, MariaDb)}
+
+_current: Server
+
+
+def open_server(name: str) -> Server:
+    """Return the server called `name`: the one at TEST_<NAME>_URL, or else one of our own."""
+    return KINDS[name](os.environ.get(f"TEST_{name.upper()}_URL", ""))
+
+
+def use(server: Server) -> None:
+    """Make `server`, which was started, the one of this process."""
+    global _current
+    _current = server
+
+
+def server() -> Server:
+    """Return the server of this run."""
+    return _current
+
+
+def database_url(folder: Path) -> str:
+    """Return the URL of the folder's database; make it, empty, if it is not there yet."""
+    name = _current.name_for(folder)
+    if name not in _current.made:
+        _current.create(name)
+    return _current.url(name)
+
+
+def copy_database(source: Path, folder: Path) -> Path:
+    """Give `folder` a copy of the database of `source`, which nobody uses; return `folder`."""
+    _current.copy(_current.name_for(source), _current.name_for(folder))
+    return folder
+
+
+def drop_database(folder: Path) -> None:
+    """Remove the folder's database."""
+    _current.drop(_current.name_for(folder))
+
+
+def in_database(folder: Path, statement: str, **parameters: object) -> list[tuple[Any, ...]]:
+    """Execute one statement on the folder's database, commit, and return its rows."""
+    return execute(database_url(folder), statement, **parameters)

