@@ -35,6 +35,8 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import FunctionElement
 
+from app.faults import told_apart
+
 Row = TypeVar("Row", bound=tuple[Any, ...])
 
 _LOCK = "keystead_lock"
@@ -162,10 +164,14 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """Give a session; commit at the end, or roll back if an error leaves the block."""
-        async with self._sessions() as session:
-            yield session
-            await session.commit()
+        """Give a session; commit at the end, or roll back if an error leaves the block.
+
+        Raises Collision, Unavailable, and OSError if nothing answers at the database's address.
+        """
+        with told_apart():
+            async with self._sessions() as session:
+                yield session
+                await session.commit()
 
     async def close(self) -> None:
         await self.engine.dispose()

@@ -19,12 +19,11 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import iter_route_contexts
-from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from app.web import malformed_body
+from app.faults import Unavailable
+from app.web import UNAVAILABLE, malformed_body
 
 log = structlog.get_logger()
 
@@ -76,8 +75,7 @@ def install_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)
-    # ProgrammingError: the schema is not the one that the code needs; SQLite calls it the first.
-    for away in (OperationalError, ProgrammingError, InterfaceError, PoolTimeout, OSError):
+    for away in (Unavailable, OSError):
         app.add_exception_handler(away, _database_away)
     app.add_exception_handler(Exception, _bug)
 
@@ -145,7 +143,7 @@ def _printable(value: Any) -> Any:
 
 async def _database_away(request: Request, error: Exception) -> Response:
     log.error("database unavailable", error=str(error))
-    return _answer(503, "DATABASE_UNAVAILABLE", {"Retry-After": "1"})
+    return _answer(*UNAVAILABLE)
 
 
 async def _bug(request: Request, error: Exception) -> Response:

@@ -5,8 +5,7 @@ from typing import Literal
 import structlog
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import SQLAlchemyError
 
 from app import schema
 from app.database import Database
@@ -48,7 +47,7 @@ async def fault(database: Database) -> str | None:
     try:
         async with database.transaction() as session:
             revisions = await schema.revisions(session)
-    except (DBAPIError, PoolTimeout, OSError) as error:
+    except (SQLAlchemyError, OSError) as error:
         log.error("database unavailable", error=str(error))
         return "the database does not answer: is KEYSTEAD_DATABASE_URL right, and is it running?"
     return None if revisions.usable else revisions.mend

@@ -25,7 +25,7 @@ from app.tick.runner import Runner
 from app.users import admin
 from app.users.routes import auth_router
 from app.users.schemas import UserCreate, UserRead, UserUpdate
-from app.web import Bodies, RequestLog, SecurityHeaders
+from app.web import Bodies, Replay, RequestLog, SecurityHeaders
 
 log = structlog.get_logger()
 
@@ -53,6 +53,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
+    app.add_middleware(Replay)
     app.add_middleware(Bodies, limit=settings.body_limit_bytes)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestLog)

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.faults import Collision, retried
 from app.ids import new_id
 
 log = structlog.get_logger()
@@ -24,6 +25,8 @@ _HEADERS = {
     "X-Frame-Options": "DENY",
 }
 MAX_DEPTH = 32
+# Status, code and headers of whatever is not answered because the database cannot.
+UNAVAILABLE = (503, "DATABASE_UNAVAILABLE", {"Retry-After": "1"})
 _MALFORMED = "keystead.malformed_body"
 
 
@@ -141,6 +144,40 @@ class Bodies:
                 raise HTTPException(413, "Content Too Large")
             more = message.get("more_body", False)
         return body
+
+
+class Replay:
+    """Runs a request again, from its start, when its transaction lost to another (Collision).
+
+    Nothing of the first try is left: the answer begins after the commit, and mail is announced by
+    it. Its place is within Bodies, where a request's body is one message.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        body = await receive()
+
+        @retried
+        async def run() -> None:
+            pending = [body]
+
+            async def replay() -> Message:
+                return pending.pop() if pending else await receive()
+
+            # Routing leaves its marks in the scope.
+            await self.app(dict(scope), replay, send)
+
+        try:
+            await run()
+        except Collision as collision:
+            log.error("database unavailable", error=str(collision))
+            status, code, headers = UNAVAILABLE
+            await JSONResponse({"detail": code}, status, headers)(scope, receive, send)
 
 
 def malformed_body(scope: Scope) -> str | None:

@@ -47,11 +47,11 @@ def pytest_report_header() -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave what is about SQLite alone to the run on SQLite."""
-    if config.getoption("database") != "sqlite":
-        mine = [item for item in items if item.get_closest_marker("sqlite") is None]
-        config.hook.pytest_deselected(items=[item for item in items if item not in mine])
-        items[:] = mine
+    """Leave to SQLite what is about it alone, and to the servers what is about servers."""
+    other = "server" if config.getoption("database") == "sqlite" else "sqlite"
+    mine = [item for item in items if item.get_closest_marker(other) is None]
+    config.hook.pytest_deselected(items=[item for item in items if item not in mine])
+    items[:] = mine
 
 
 RUNS: dict[str, Callable[..., AbstractContextManager[Service]]] = {

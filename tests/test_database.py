@@ -3,13 +3,19 @@
 import asyncio
 import gc
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 from sqlalchemy.exc import IntegrityError
 
 from app.database import Database
+from app.faults import retried
+from app.services import Services
+from app.tick.tables import TickCounter
+from tests.databases import in_database
 
 
 @pytest.mark.sqlite
@@ -37,3 +43,45 @@ def test_a_failed_statement_does_not_stop_the_loop_later(tmp_path: Path) -> None
                 return stopped
 
     assert asyncio.run(check()) < 5
+
+
+def test_a_transaction_sees_what_others_have_committed(
+    desk: Path, in_services: Callable[[Callable[[Services], Awaitable[Any]]], Any]
+) -> None:
+    """READ COMMITTED everywhere: MySQL's and MariaDB's own level would read the old value."""
+    in_database(desk, "INSERT INTO tick_counter (name, value) VALUES ('k', 1)")
+
+    async def check(services: Services) -> None:
+        async with services.database.transaction() as reader:
+            value = text("SELECT value FROM tick_counter")
+            assert await reader.scalar(value) == 1
+            async with services.database.transaction() as writer:
+                await writer.execute(update(TickCounter).values(value=2))
+                assert await reader.scalar(value) == 1
+            assert await reader.scalar(value) == 2
+
+    in_services(check)
+
+
+@pytest.mark.server
+def test_a_statement_from_before_a_migration_is_run_again(
+    desk: Path, in_services: Callable[[Callable[[Services], Awaitable[Any]]], Any]
+) -> None:
+    """PostgreSQL refuses a prepared one whose columns have changed; the release before runs on."""
+    in_database(desk, "CREATE TABLE t (x INTEGER)")
+
+    async def check(services: Services) -> None:
+        @retried
+        async def read() -> None:
+            async with services.database.transaction() as session:
+                await session.execute(text("SELECT x FROM t"))
+
+        await read()
+        async with services.database.transaction() as session:
+            change = (
+                "MODIFY x" if session.get_bind().dialect.name != "postgresql" else "ALTER x TYPE"
+            )
+            await session.execute(text(f"ALTER TABLE t {change} BIGINT"))
+        await read()
+
+    in_services(check)

@@ -13,6 +13,7 @@ from sqlalchemy import delete, event, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import changed, database_now, utcnow
+from app.faults import retried
 from app.mail.letters import Letter, write_message
 from app.mail.tables import MailMessage
 from app.mail.transports import Away, Transport, open_transport
@@ -68,6 +69,7 @@ async def deliver(services: Services, letters: Mapping[str, Compose]) -> dict[st
     return counts
 
 
+@retried
 async def _claim(services: Services) -> MailMessage | None:
     """Take the message that is due longest; nobody else tries it for a while."""
     while True:
@@ -111,11 +113,13 @@ async def _try(
     return "sent", False
 
 
+@retried
 async def _finish(services: Services, message: MailMessage, state: str) -> None:
     async with services.database.transaction() as session:
         await _settle(session, message, state=state, finished_at=utcnow(), error=None)
 
 
+@retried
 async def _postpone(services: Services, message: MailMessage, error: Exception) -> None:
     """Put the message back for later, or give it up after MAX_ATTEMPTS; it is kept either way."""
     reason = f"{type(error).__name__}: {error}"[:1_000]

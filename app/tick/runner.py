@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import changed, database_now, utcnow
 from app.errors import BadTickTime, UnknownJob
+from app.faults import retried
 from app.ids import new_id
 from app.services import Services
 from app.tick.job import Job, LostFence, Turn
@@ -103,6 +104,7 @@ class Runner:
             if outcome.status != "done" or claim.occurrence == asked:
                 return outcome
 
+    @retried
     async def _introduce(self, job: Job, done_through: int) -> None:
         """Make the row of a job that was never seen before."""
         async with self.services.database.transaction() as session:
@@ -120,6 +122,7 @@ class Runner:
         except IntegrityError:
             pass  # somebody else was faster
 
+    @retried
     async def _claim(self, job: Job, asked: int, trigger: str) -> Claim | Outcome:
         """Take the next occurrence up to `asked`; or tell why there is nothing to take."""
         async with self.services.database.transaction() as session:
@@ -197,16 +200,11 @@ class Runner:
         return _outcome(job, asked, "failed", error=run.error if run is not None else None)
 
     async def _work(self, claim: Claim) -> Outcome:
-        """Do the job's work and record it in the same transaction."""
+        """Do the job's work, within its time, and tell what came of it."""
         job = claim.job
         try:
             async with asyncio.timeout(job.timeout):
-                async with self.services.database.transaction() as session:
-                    turn = Turn(self.services, session, job, claim.occurrence, claim.fence)
-                    result = await job.run(turn)
-                    await turn.begin()
-                    await self._record(session, claim, "done", result=result)
-                    await self._release(session, claim, done=True)
+                result = await self._do(claim)
         except LostFence:
             log.warning("lost the lease", job=job.name, occurrence=claim.occurrence)
             return _outcome(job, claim.occurrence, "running")
@@ -215,6 +213,18 @@ class Runner:
             return await self._fail(claim, f"{type(error).__name__}: {error}"[:1_000])
         return _outcome(job, claim.occurrence, "done", result=result)
 
+    @retried
+    async def _do(self, claim: Claim) -> dict[str, Any]:
+        """Do the job's work and record it in the same transaction; return its result."""
+        async with self.services.database.transaction() as session:
+            turn = Turn(self.services, session, claim.job, claim.occurrence, claim.fence)
+            result = await claim.job.run(turn)
+            await turn.begin()
+            await self._record(session, claim, "done", result=result)
+            await self._release(session, claim, done=True)
+        return result
+
+    @retried
     async def _fail(self, claim: Claim, error: str) -> Outcome:
         """Let go of a job that failed: for a while, or for good after MAX_ATTEMPTS."""
         dead = claim.attempts >= MAX_ATTEMPTS
