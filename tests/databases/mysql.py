@@ -69,7 +69,7 @@ class _Mysql(OwnServer):
             "--skip-log-bin",
             "--performance-schema=OFF",
             # A power cut is not what is tested; a killed server is, and survives without these.
-            "--innodb-flush-log-at-trx-commit=0",
+            "--innodb-flush-log-at-trx-commit=2",
             "--innodb-doublewrite=OFF",
         ]
 

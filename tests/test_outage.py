@@ -1,0 +1,105 @@
+"""The database server is killed amid traffic, and started again; nobody touches Keystead.
+
+SQLite has no server: what can be killed there is Keystead itself, and tests/test_crash.py does.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.databases import KINDS, server
+from tests.databases.server import OwnServer, execute, free_port
+from tests.service import PASSWORD, Server, get, make_environment, new_address
+
+pytestmark = pytest.mark.server
+
+CLIENTS = 8
+AWAY_SECONDS = 2
+# Nobody is left hanging: connections to a server that is gone fail at once.
+SLOWEST_SECONDS = 8
+
+
+class Traffic:
+    """People who register without end; notes what each was answered, and when."""
+
+    def __init__(self, url: str) -> None:
+        self.kept: list[str] = []
+        self.refused: list[httpx2.Response] = []
+        self.other: list[httpx2.Response] = []
+        self.slowest = 0.0
+        self._url = url
+        self._enough = threading.Event()
+
+    def register(self) -> None:
+        with httpx2.Client(base_url=self._url, timeout=60, verify=False) as client:
+            while not self._enough.is_set():
+                person = {"email": new_address(), "password": PASSWORD}
+                start = time.monotonic()
+                answer = client.post("/auth/register", json=person)
+                self.slowest = max(self.slowest, time.monotonic() - start)
+                if answer.status_code == 201:
+                    self.kept.append(person["email"])
+                elif answer.status_code == 503:
+                    self.refused.append(answer)
+                    time.sleep(0.05)
+                else:
+                    self.other.append(answer)
+
+    def wait_for_more(self, answers: list[str] | list[httpx2.Response], n: int = 20) -> None:
+        enough, deadline = len(answers) + n, time.monotonic() + 30
+        while len(answers) < enough:
+            assert time.monotonic() < deadline, (len(self.kept), len(self.refused), self.other[:1])
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        self._enough.set()
+
+
+@pytest.fixture
+def own_server() -> Iterator[OwnServer]:
+    """A server that nobody else uses."""
+    with KINDS[server().name]() as own:
+        assert isinstance(own, OwnServer)
+        own.create("keystead")
+        yield own
+
+
+def test_what_was_answered_outlives_the_database_server(
+    tmp_path: Path, own_server: OwnServer
+) -> None:
+    url = own_server.url("keystead")
+    environment = make_environment(tmp_path, database_url=url, tick_seconds="1")
+    with (
+        Server(environment, free_port(), 2, tmp_path / "log") as running,
+        ThreadPoolExecutor(CLIENTS) as threads,
+    ):
+        traffic = Traffic(running.url)
+        clients = [threads.submit(traffic.register) for _ in range(CLIENTS)]
+        try:
+            traffic.wait_for_more(traffic.kept)
+            own_server.kill()
+            traffic.wait_for_more(traffic.refused)
+            ready = get(f"{running.url}/health/ready")
+            time.sleep(AWAY_SECONDS)
+            own_server.serve()
+            traffic.wait_for_more(traffic.kept)
+        finally:
+            traffic.stop()
+        for client in clients:
+            client.result(60)
+        assert get(f"{running.url}/health/ready").status_code == 200
+    assert traffic.other == []
+    assert {answer.headers["Retry-After"] for answer in traffic.refused} == {"1"}
+    assert traffic.slowest < SLOWEST_SECONDS
+    assert ready.status_code == 503
+    assert "KEYSTEAD_DATABASE_URL" in ready.json()["reason"]
+    accounts = {row[0] for row in execute(url, "SELECT email FROM user_account")}
+    assert set(traffic.kept) <= accounts
+    letters = {row[0] for row in execute(url, "SELECT address FROM mail_message")}
+    assert accounts == letters
+    print(len(traffic.kept), len(traffic.refused), f"{traffic.slowest:.1f} s")
