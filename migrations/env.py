@@ -1,9 +1,8 @@
 """How a migration runs: one at a time, each revision whole, the same on every database."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+import logging
+from collections.abc import Iterable
 from logging.config import fileConfig
 from typing import Any, Literal
 
@@ -11,19 +10,15 @@ from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from alembic.autogenerate.render import _repr_type
 from alembic.operations import MigrationScript
-from alembic.runtime.migration import MigrationContext
-from filelock import FileLock
-from sqlalchemy import Connection, TypeDecorator, text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from alembic.runtime.migration import MigrationContext, MigrationInfo
+from sqlalchemy import Connection, TypeDecorator
 
 from app.database import Database
 from app.models import metadata
 from app.settings import Settings
+from migrations.waits import migration_lock, patiently
 
-LOCK_NAME = "keystead migrate"
-# For pg_advisory_lock: any number, as long as it is always the same one.
-LOCK_NUMBER = 5_327_861_940
-LOCK_SECONDS = 60
+log = logging.getLogger("alembic.env")
 
 
 def configure(**target: Any) -> None:
@@ -33,10 +28,13 @@ def configure(**target: Any) -> None:
         # SQLite can roll DDL back, which Alembic does not know.
         transactional_ddl=None if _dialect(target) != "sqlite" else True,
         transaction_per_migration=True,
-        render_as_batch=_dialect(target) == "sqlite",
+        # Off: op.add_column means the same everywhere, where a batch rebuilds the table on SQLite
+        # and writes its SQL anew. What SQLite cannot alter in place fails there, loudly: whoever
+        # drops a constraint, or a column that has one, writes `with op.batch_alter_table` by hand.
+        render_as_batch=False,
         render_item=render_plain_type,
         process_revision_directives=number_the_revision,
-        on_version_apply=check_foreign_keys,
+        on_version_apply=finish_revision,
         **target,
     )
 
@@ -63,44 +61,21 @@ def number_the_revision(
         directive.rev_id = f"{int(head) + 1:04d}"
 
 
-def check_foreign_keys(ctx: MigrationContext, *_: Any, **__: Any) -> None:
+def finish_revision(ctx: MigrationContext, step: MigrationInfo, *_: Any, **__: Any) -> None:
+    """Check what a revision did, before it is committed, and tell whoever asked for it."""
+    check_foreign_keys(ctx)
+    applied = context.config.attributes.get("applied")
+    if applied is not None:
+        applied(step.up_revision_id)
+
+
+def check_foreign_keys(ctx: MigrationContext) -> None:
     """Refuse to commit a revision that left rows without their parent; SQLite does not look."""
     if ctx.dialect.name == "sqlite" and not ctx.as_sql:
         assert ctx.connection is not None
         orphans = ctx.connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
         if orphans:
             raise RuntimeError(f"rows without their parent after this revision: {orphans[:10]}")
-
-
-@asynccontextmanager
-async def migration_lock(engine: AsyncEngine) -> AsyncIterator[None]:
-    """Let one migrator at a time at this database. Raises TimeoutError after LOCK_SECONDS."""
-    if engine.dialect.name == "sqlite":
-        with FileLock(f"{engine.url.database}.migrate.lock", timeout=LOCK_SECONDS):
-            yield
-        return
-    async with engine.connect() as connection:
-        # In autocommit: a lock held by an open transaction would stop others' index builds.
-        await connection.execution_options(isolation_level="AUTOCOMMIT")
-        if engine.dialect.name == "postgresql":
-            take = text(f"SELECT pg_try_advisory_lock({LOCK_NUMBER})")
-            release = text(f"SELECT pg_advisory_unlock({LOCK_NUMBER})")
-        else:
-            # The name counts for the whole server, and has at most 64 characters.
-            name = f"CONCAT('{LOCK_NAME} ', LEFT(SHA2(DATABASE(), 256), 40))"
-            take, release = (
-                text(f"SELECT GET_LOCK({name}, 0)"),
-                text(f"SELECT RELEASE_LOCK({name})"),
-            )
-        deadline = time.monotonic() + LOCK_SECONDS
-        while not await connection.scalar(take):
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"another migration has been at work for {LOCK_SECONDS} s")
-            await asyncio.sleep(0.2)
-        try:
-            yield
-        finally:
-            await connection.execute(release)
 
 
 def migrate(connection: Connection) -> None:
@@ -120,12 +95,14 @@ def migrate(connection: Connection) -> None:
 
 
 async def migrate_online(url: str) -> None:
+    """Run it alone, and stall nobody for long. Raises TimeoutError if others leave no room."""
+    say = context.config.attributes.get("waits", log.info)
     async with (
         Database(url) as database,
-        migration_lock(database.engine),
+        migration_lock(database.engine, say),
         database.engine.connect() as connection,
     ):
-        await connection.run_sync(migrate)
+        await patiently(connection, migrate, say)
 
 
 if context.config.config_file_name is not None and not context.config.attributes.get("quiet"):
