@@ -1,9 +1,7 @@
 """The `keystead` command."""
 
-import asyncio
 import os
 import sys
-import time
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -12,10 +10,10 @@ from pydantic import ValidationError
 from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import health, schema
+from app import health
+from app.cli_migrate import migrate, migrate_unless_newer
 from app.cli_user import users
 from app.console import Failure, err, out, plain, with_services
-from app.database import Database
 from app.errors import Refusal
 from app.jobs import JOBS
 from app.logs import configure_logging
@@ -75,7 +73,7 @@ def serve(
         os.environ["KEYSTEAD_BASE_URL"] = f"http://{_in_url(host)}:{port}"
     settings = Settings()
     settings.signing_key()
-    _migrate_unless_newer()
+    migrate_unless_newer()
     configure_logging(settings)
     out.print(f"Keystead: [bold]{settings.base_url}[/] (try {settings.base_url}/docs)")
     if settings.mail_url.startswith("file:"):
@@ -96,53 +94,7 @@ def _in_url(host: str) -> str:
     return f"[{reachable}]" if ":" in reachable else reachable
 
 
-@cli.command()
-def migrate(
-    revision: Annotated[str, typer.Argument(help="Where to stop.", metavar="REVISION")] = "head",
-    sql: Annotated[bool, typer.Option("--sql", help="Only print the SQL.")] = False,
-) -> None:
-    """Bring the database's schema to a revision; never backwards. Safe to call from many hosts."""
-    _migrate(revision, sql=sql)
-
-
-def _migrate_unless_newer() -> None:
-    """Migrate; but serve on the schema of a newer release, which is made for that."""
-    found = asyncio.run(_revisions())
-    if found.newer:
-        out.print(f"Database: at revision {found.current}, newer than this release's {found.head}")
-    else:
-        _migrate("head", sql=False)
-
-
-def _migrate(revision: str, *, sql: bool) -> None:
-    from alembic.util import CommandError
-
-    try:
-        if sql:
-            schema.migrate(revision, sql=True)
-            return
-        found = asyncio.run(_revisions())
-        if found.newer:
-            raise Failure(
-                f"the database is at revision {found.current}, which this release does not know: "
-                "a newer one made it"
-            )
-        before = found.current
-        started = time.perf_counter()
-        schema.migrate(revision)
-        after = asyncio.run(_revisions()).current
-    except CommandError as error:
-        raise Failure(str(error)) from error
-    if before == after:
-        out.print(f"Database: at revision {after}, nothing to migrate")
-    else:
-        seconds = time.perf_counter() - started
-        out.print(f"Database: migrated from {before or 'nothing'} to {after} in {seconds:.1f} s")
-
-
-async def _revisions() -> schema.Revisions:
-    async with Database(Settings().database_url) as database, database.transaction() as session:
-        return await schema.revisions(session)
+cli.command()(migrate)
 
 
 @cli.command()

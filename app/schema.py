@@ -1,8 +1,9 @@
 """Where the database's schema stands, and how it gets to head. Alembic does the work."""
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -20,7 +21,8 @@ class Revisions(NamedTuple):
     @property
     def newer(self) -> bool:
         """Whether a newer release made it; this one runs on it: expand, then contract."""
-        return self.current is not None and not is_known(self.current)
+        number = self.current or ""
+        return number.isdecimal() and int(number) > int(self.head)
 
     @property
     def usable(self) -> bool:
@@ -36,22 +38,48 @@ class Revisions(NamedTuple):
 
 
 @cache
-def _known() -> tuple[str, ...]:
-    """Return the revisions in migrations/versions, newest first."""
+def names() -> dict[str, str]:
+    """Return this release's revisions, oldest first, each with what it is about."""
     from alembic.script import ScriptDirectory
 
-    scripts = ScriptDirectory(str(ROOT / "migrations")).walk_revisions()
-    return tuple(script.revision for script in scripts)
+    scripts = list(ScriptDirectory(str(ROOT / "migrations")).walk_revisions())
+    return {script.revision: _about(Path(script.path)) for script in reversed(scripts)}
+
+
+def _about(path: Path) -> str:
+    """Return `crown jewels` for 0007_crown_jewels.py."""
+    return path.stem.partition("_")[2].replace("_", " ")
 
 
 def head() -> str:
     """Return the newest revision that this release knows."""
-    return _known()[0]
+    return list(names())[-1]
 
 
 def is_known(revision: str) -> bool:
     """Tell whether `revision` is one of this release's."""
-    return revision in _known()
+    return revision in names()
+
+
+def plan(target: str, current: str | None) -> list[str]:
+    """Return the revisions that lead up from `current` (None: nothing) to `target`, in order.
+
+    `target`: a revision, `head`, or `+2` for two more. Empty if `current` is there, or past it.
+    Raises ValueError for a target that there is not.
+    """
+    known = list(names())
+    begin = known.index(current) + 1 if current is not None else 0
+    if target in ("head", "heads"):
+        return known[begin:]
+    if target in known:
+        return known[begin : known.index(target) + 1]
+    more = int(target[1:]) if target[:1] == "+" and target[1:].isdecimal() else 0
+    if not 0 < more <= len(known) - begin:
+        raise ValueError(
+            f"there is no revision {target!r} to migrate to: the first is {known[0]}, "
+            f"the newest {known[-1]} (`head`)"
+        )
+    return known[begin : begin + more]
 
 
 async def revisions(session: AsyncSession) -> Revisions:
@@ -64,14 +92,24 @@ async def revisions(session: AsyncSession) -> Revisions:
     return Revisions(current, head())
 
 
-def migrate(revision: str = "head", *, sql: bool = False) -> None:
+def migrate(
+    revision: str = "head",
+    *,
+    sql: bool = False,
+    applied: Callable[[str], None] | None = None,
+    waits: Callable[[str], None] | None = None,
+) -> None:
     """Bring the database that the settings name to `revision`, or print the `sql` for it.
 
+    `applied` is told each revision that was run, `waits` what is waited for (default: the log is).
+    Raises TimeoutError if others, migrators or users of the tables, leave no room for a minute.
     Runs an event loop of its own: not to be called from a coroutine.
     """
     from alembic import command
     from alembic.config import Config
 
-    config = Config(attributes={"quiet": True})
+    listeners: dict[str, Any] = {"applied": applied, "waits": waits}
+    told = {name: listener for name, listener in listeners.items() if listener is not None}
+    config = Config(attributes={"quiet": True, **told})
     config.set_main_option("script_location", str(ROOT / "migrations").replace("%", "%%"))
     command.upgrade(config, revision, sql=sql)

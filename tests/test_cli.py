@@ -44,7 +44,7 @@ def test_migrate_says_what_it_did(folder: Path) -> None:
     assert f"migrated from nothing to {head()}" in run_command(environment, "migrate")
     assert "nothing to migrate" in run_command(environment, "migrate")
     assert "CREATE TABLE" in run_command(environment, "migrate", "--sql")
-    assert "Can't locate revision" in run_command(environment, "migrate", "nowhere", code=1)
+    assert "no revision 'nowhere'" in run_command(environment, "migrate", "nowhere", code=1)
 
 
 def test_migrate_stops_where_it_is_told(folder: Path) -> None:
