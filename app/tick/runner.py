@@ -49,7 +49,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to work on an occurrence, while nobody has claimed the job since."""
+    """The right to work on an occurrence, while nobody has claimed the job since.
+
+    `attempts`: tries of the job since its last success, this one included.
+    """
 
     job: Job
     occurrence: int
@@ -133,7 +136,7 @@ class Runner:
             if row.lease_until > now:
                 return await self._waiting(session, job, row, asked)
             occurrence = self._next(job, row.done_through, asked)
-            fence = row.fence + 1
+            held = Claim(job, occurrence, row.fence + 1, row.attempts + 1)
             claim = (
                 update(TickJob)
                 .where(
@@ -143,17 +146,17 @@ class Runner:
                     TickJob.done_through < occurrence,
                 )
                 .values(
-                    fence=fence,
+                    fence=held.fence,
                     owner=self._owner,
                     occurrence=occurrence,
                     lease_until=now + job.lease,
+                    attempts=held.attempts,
                 )
             )
             if await changed(session, claim) != 1:
                 return _outcome(job, asked, "running")
-            attempts = await self._note_attempt(session, job, occurrence, fence, trigger)
-        held = Claim(job, occurrence, fence, attempts)
-        if attempts > MAX_ATTEMPTS:
+            await self._note_attempt(session, held, trigger)
+        if held.attempts > MAX_ATTEMPTS:
             # Every try before took its process down: there is no error to show but that.
             return await self._fail(held, "the process died at every attempt")
         return held
@@ -165,16 +168,13 @@ class Runner:
         oldest = done_through // period * period + period
         return max(oldest, asked - (MAX_CATCH_UP - 1) * period)
 
-    async def _note_attempt(
-        self, session: AsyncSession, job: Job, occurrence: int, fence: int, trigger: str
-    ) -> int:
-        key = {"name": job.name, "occurrence": occurrence}
+    async def _note_attempt(self, session: AsyncSession, claim: Claim, trigger: str) -> None:
+        key = {"name": claim.job.name, "occurrence": claim.occurrence}
         run = await session.get(TickRun, key)
-        attempts = run.attempts + 1 if run is not None else 1
         values = {
-            "fence": fence,
+            "fence": claim.fence,
             "state": "running",
-            "attempts": attempts,
+            "attempts": run.attempts + 1 if run is not None else 1,
             "trigger": trigger,
             "claimed_at": utcnow(),
             "finished_at": None,
@@ -183,7 +183,6 @@ class Runner:
             await session.execute(insert(TickRun).values(**key, **values))
         else:
             await session.execute(update(TickRun).filter_by(**key).values(**values))
-        return attempts
 
     async def _past(self, session: AsyncSession, job: Job, asked: int) -> Outcome:
         run = await session.get(TickRun, {"name": job.name, "occurrence": asked})
@@ -262,7 +261,7 @@ class Runner:
         """Give the job back, if it is still ours; `done`: this occurrence is dealt with."""
         values: dict[str, Any] = {"owner": None, "lease_until": lease_until}
         if done:
-            values["done_through"] = claim.occurrence
+            values |= {"done_through": claim.occurrence, "attempts": 0}
         mine = update(TickJob).where(
             TickJob.name == claim.job.name,
             TickJob.fence == claim.fence,

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, String, Text
+from sqlalchemy import JSON, BigInteger, CheckConstraint, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, key_type
@@ -13,7 +13,8 @@ class TickJob(Base):
     """A job and who holds it. Occurrences are Unix seconds; times are the database's clock.
 
     `fence` grows with every claim: a holder that finds another number has lost the job.
-    After a failure nobody holds it, and `lease_until` is when it may be tried again.
+    After a failure nobody holds it, and `lease_until` is when it may be tried again; `attempts` are
+    the tries since the last success.
     """
 
     __tablename__ = "tick_job"
@@ -24,6 +25,7 @@ class TickJob(Base):
     occurrence: Mapped[int] = mapped_column(BigInteger)
     done_through: Mapped[int] = mapped_column(BigInteger)
     lease_until: Mapped[datetime]
+    attempts: Mapped[int] = mapped_column(default=0, server_default=text("0"))
 
 
 class TickRun(Base):

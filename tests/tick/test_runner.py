@@ -153,6 +153,20 @@ def test_a_poison_job_is_given_up_and_the_next_occurrence_runs(in_services: InSe
     in_services(check)
 
 
+def test_a_job_that_fails_at_each_new_occurrence_backs_off_and_is_given_up(
+    in_services: InServices,
+) -> None:
+    bad = Job("count", run=fail, every=10, catch_up="latest")
+
+    async def check(services: Services) -> None:
+        for occurrence in range(MAX_ATTEMPTS):
+            await Runner(services, [bad]).run(bad, at(occurrence), "loop")
+            await let_time_pass(services)
+        assert [run.state for run in await runs(services)] == ["failed"] * 4 + ["dead"]
+
+    in_services(check)
+
+
 def test_a_job_that_takes_its_process_down_is_given_up(in_services: InServices) -> None:
     async def die(turn: Turn) -> dict[str, Any]:
         await turn.begin()
