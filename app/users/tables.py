@@ -19,6 +19,11 @@ class User(Base):
     __tablename__ = "user_account"
     __table_args__ = (
         CheckConstraint("email_key <> ''", name="email_key_not_empty"),
+        # PostgreSQL's booleans are nothing else; to the others a flag is a number.
+        CheckConstraint(
+            "is_active IN (0, 1) AND is_superuser IN (0, 1) AND is_verified IN (0, 1)",
+            name="flags_are_flags",
+        ).ddl_if(callable_=lambda *_, dialect, **__: dialect.name != "postgresql"),
         Base.__table_args__,
     )
 
