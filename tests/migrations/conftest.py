@@ -1,0 +1,46 @@
+"""Databases at every revision, with rows; and the count of what was tried."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.databases import copy_database
+from tests.migrations.history import REVISIONS, fill, rows_of, upgrade
+
+Cases = Callable[[str, int], None]
+AtRevision = Callable[[str], Path]
+
+
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A database at each revision that holds its rows and those of all before; to copy."""
+    made = {"base": tmp_path_factory.mktemp("base")}
+    upgrade(made["base"], "base")
+    for revision in REVISIONS:
+        last = list(made.values())[-1]
+        made[revision] = copy_database(last, tmp_path_factory.mktemp(revision))
+        upgrade(made[revision], revision)
+        fill(made[revision], rows_of(revision).ROWS)
+    return made
+
+
+@pytest.fixture
+def at_revision(templates: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> AtRevision:
+    """Make a folder whose database is at a revision, with the rows up to there."""
+
+    def make(revision: str) -> Path:
+        return copy_database(templates[revision], tmp_path_factory.mktemp("at"))
+
+    return make
+
+
+@pytest.fixture
+def cases(record_property: Callable[[str, object], None]) -> Cases:
+    """Note how many cases of a row of the matrix (a, b, c, …) a test has tried."""
+
+    def note(row: str, number: int) -> None:
+        assert number > 0
+        record_property("cases", [row, number])
+
+    return note

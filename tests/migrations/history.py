@@ -1,0 +1,137 @@
+"""The revisions, and how a test moves a database between them."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from io import StringIO
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import JSON, Boolean, ColumnClause, Connection, column, inspect, table
+
+from app.database import Id, Moment
+from app.schema import ROOT
+from tests.databases import database_url
+from tests.databases.server import open_engine
+from tests.migrations.rows import Rows
+
+MIGRATIONS = ROOT / "migrations"
+
+
+def revisions(migrations: Path = MIGRATIONS) -> list[str]:
+    """Return the revisions, the oldest first."""
+    scripts = ScriptDirectory(str(migrations)).walk_revisions()
+    return [script.revision for script in scripts][::-1]
+
+
+REVISIONS = revisions()
+
+
+def before(revision: str) -> str:
+    """Return the revision that `revision` is made from."""
+    at = REVISIONS.index(revision)
+    return REVISIONS[at - 1] if at else "base"
+
+
+def rows_of(revision: str) -> Any:
+    """Return the module of rows of `revision`. Raises ModuleNotFoundError."""
+    return import_module(f"tests.migrations.rows.r{revision}")
+
+
+@contextmanager
+def environment_of(folder: Path) -> Iterator[None]:
+    """Let this process's settings name the folder's database."""
+    with mock.patch.dict(os.environ, {"KEYSTEAD_DATABASE_URL": database_url(folder)}):
+        yield
+
+
+def config(migrations: Path = MIGRATIONS, output: StringIO | None = None) -> Config:
+    made = Config(attributes={"quiet": True}, output_buffer=output, stdout=output or StringIO())
+    made.set_main_option("script_location", str(migrations).replace("%", "%%"))
+    return made
+
+
+def upgrade(folder: Path, revision: str) -> None:
+    with environment_of(folder):
+        command.upgrade(config(), revision)
+
+
+def downgrade(folder: Path, revision: str) -> None:
+    with environment_of(folder):
+        command.downgrade(config(), revision)
+
+
+def offline_sql(folder: Path, revision_range: str) -> str:
+    """Return the SQL that would bring the folder's database along `revision_range`."""
+    output = StringIO()
+    with environment_of(folder):
+        command.upgrade(config(output=output), revision_range, sql=True)
+    return output.getvalue()
+
+
+async def _in(folder: Path, work: Any, *arguments: Any) -> Any:
+    engine = open_engine(database_url(folder))
+    try:
+        async with engine.connect() as connection:
+            return await connection.run_sync(work, *arguments)
+    finally:
+        await engine.dispose()
+
+
+def run_in(folder: Path, work: Any, *arguments: Any) -> Any:
+    """Call `work` with a connection to the folder's database, each statement committed."""
+    import asyncio
+
+    return asyncio.run(_in(folder, work, *arguments))
+
+
+def fill(folder: Path, rows: Rows) -> None:
+    """Insert `rows` as the application would have written them."""
+    run_in(folder, _fill, rows)
+
+
+def _fill(connection: Connection, rows: Rows) -> None:
+    for name, values in rows.items():
+        for row in values:
+            columns = [_column(key, value) for key, value in row.items()]
+            connection.execute(table(name, *columns).insert(), [dict(row)])
+
+
+def _column(name: str, value: Any) -> ColumnClause[Any]:
+    types: dict[str, Any] = {"UUID": Id, "datetime": Moment(), "bool": Boolean(), "dict": JSON()}
+    found = types.get(type(value).__name__)
+    return column(name) if found is None else column(name, found)
+
+
+Stored = dict[str, list[dict[str, Any]]]
+
+
+def stored(folder: Path) -> Stored:
+    """Return all that the driver gives back, by table, in an order that is always the same."""
+    found: Stored = run_in(folder, _stored)
+    return found
+
+
+def _stored(connection: Connection) -> Stored:
+    found: Stored = {}
+    for name in sorted(inspect(connection).get_table_names()):
+        if name != "alembic_version":
+            selected = connection.exec_driver_sql(f"SELECT * FROM {name}")
+            found[name] = sorted((dict(row) for row in selected.mappings()), key=repr)
+    return found
+
+
+def without(rows: Stored, losses: dict[str, set[str] | None]) -> Stored:
+    """Return `rows` less what is lost: whole tables (None), or columns."""
+    kept: Stored = {}
+    for name, values in rows.items():
+        lost = losses.get(name, set())
+        if lost is not None:
+            less = [{k: v for k, v in row.items() if k not in lost} for row in values]
+            kept[name] = sorted(less, key=repr)
+    return kept

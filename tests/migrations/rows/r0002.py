@@ -1,0 +1,38 @@
+"""Logins: one that stands, one that has run out."""
+
+from uuid import UUID
+
+from app.sessions.logins import AUDIENCE
+from app.signing import Signer
+from tests.migrations.rows import Losses, Rows, id_, moment
+from tests.service import SECRET, Service, bearer
+
+ROWS: Rows = {
+    "user_session": [
+        {
+            "id": id_(21),
+            "user_id": id_(1),
+            "created_at": moment(2026),
+            "expires_at": moment(2126, 654_321),
+        },
+        {
+            "id": id_(22),
+            "user_id": id_(2),
+            "created_at": moment(2025),
+            "expires_at": moment(2026),
+        },
+    ]
+}
+LOSES: Losses = {"user_session": None}
+
+
+def token(login: UUID, user: UUID) -> dict[str, str]:
+    """Return the headers of a request with a token that was given out for `login`."""
+    claims = {"sub": str(user), "jti": str(login)}
+    return bearer(Signer(SECRET).sign(AUDIENCE, moment(2126), **claims))
+
+
+def read_back(service: Service) -> None:
+    standing = service.client.get("/users/me", headers=token(id_(21), id_(1)))
+    assert standing.json()["email"] == "Arthur@camelot.bt"
+    assert service.client.get("/users/me", headers=token(id_(22), id_(2))).status_code == 401
