@@ -8,6 +8,8 @@ from sqlalchemy import Connection, inspect, text
 
 from tests.migrations.history import run_in
 
+COMMITTED = Path(__file__).parent / "fingerprints"
+
 
 def fingerprint(folder: Path) -> str:
     """Return the schema of the folder's database, a line for each thing in it."""
@@ -22,14 +24,19 @@ def _fingerprint(connection: Connection) -> str:
     for table in sorted(inspector.get_table_names()):
         if table == "alembic_version":
             continue
+        uniques = inspector.get_unique_constraints(table)
         things = [
             *(
                 _column(connection, column, collations.get((table, column["name"])))
                 for column in inspector.get_columns(table)
             ),
             _primary(inspector.get_pk_constraint(table)),
-            *map(_unique, inspector.get_unique_constraints(table)),
-            *map(_index, inspector.get_indexes(table)),
+            *map(_unique, uniques),
+            *(
+                _index(index)
+                for index in inspector.get_indexes(table)
+                if index["name"] not in {unique["name"] for unique in uniques}
+            ),
             *map(_foreign, inspector.get_foreign_keys(table)),
             *(
                 f"check {check['name']}: {_plain(str(check['sqltext']))}"
@@ -42,18 +49,20 @@ def _fingerprint(connection: Connection) -> str:
 
 def _column(connection: Connection, column: Any, collation: str | None) -> str:
     kind = column["type"].compile(connection.dialect)
+    kind = re.sub(r"^(\w*INT\w*)\(\d\d\)$", r"\1", kind)  # MariaDB's display width
     kind = re.sub(r" (?:CHARACTER SET \w+ ?)?(?:COLLATE \S+)?$", "", kind)
     parts = [f"column {column['name']} {kind}"]
     if collation is not None:
         parts.append(f"collate {collation}")
     parts.append("null" if column["nullable"] else "not null")
     if column["default"] is not None:
-        parts.append(f"default {_plain(str(column['default']))}")
+        parts.append("default " + _plain(str(column["default"])).strip("'"))
     return " ".join(parts)
 
 
 def _primary(key: Any) -> str:
-    return f"primary key {key['name'] or ''} ({', '.join(key['constrained_columns'])})"
+    # MySQL and MariaDB keep no name of it.
+    return f"primary key {key['name'] or 'PRIMARY'} ({', '.join(key['constrained_columns'])})"
 
 
 def _unique(unique: Any) -> str:
@@ -67,15 +76,17 @@ def _index(index: Any) -> str:
 
 def _foreign(key: Any) -> str:
     columns, referred = ", ".join(key["constrained_columns"]), ", ".join(key["referred_columns"])
-    actions = "".join(f" on{what} {act}" for what, act in sorted(key["options"].items()))
+    actions = "".join(
+        f" on {what.removeprefix('on')} {act}" for what, act in sorted(key["options"].items())
+    )
     return f"foreign key {key['name']} ({columns}) -> {key['referred_table']} ({referred}){actions}"
 
 
 def _plain(sql: str) -> str:
     """Return an expression without what each server adds: casts, quotes, brackets, case."""
-    sql = re.sub(r"::[\w ]+(?:\[\])?", "", sql)
-    sql = re.sub(r"[`()]|_utf8mb4", "", sql).replace("\\'", "'").replace("!=", "<>")
-    sql = re.sub(r"= ANY ARRAY\[(.*?)\]", r"IN \1", sql)
+    sql = re.sub(r"::(?:character varying|\w+)(?:\[\])?", "", sql)
+    sql = re.sub(r"[`()]|_utf8mb4", " ", sql).replace("\\'", "'")
+    sql = re.sub(r"= ANY +ARRAY\[(.*?)\]", r"IN \1", sql)
     return " ".join(sql.split()).replace(" ,", ",").replace(",", ", ").replace("  ", " ").lower()
 
 
@@ -90,3 +101,22 @@ def _collations(connection: Connection) -> dict[tuple[str, str], str]:
     )
     rows = connection.execute(text(statement))
     return {(str(row[0]), str(row[1])): str(row[2]) for row in rows}
+
+
+def write() -> None:
+    """Write the fingerprint of each database's schema at head where review sees it change."""
+    import tempfile
+
+    from app.schema import head
+    from tests import databases
+    from tests.migrations.history import upgrade
+
+    for name in databases.KINDS:
+        with databases.open_server(name) as server, tempfile.TemporaryDirectory() as folder:
+            databases.use(server)
+            upgrade(Path(folder), head())
+            (COMMITTED / f"{name}.txt").write_text(fingerprint(Path(folder)))
+
+
+if __name__ == "__main__":
+    write()

@@ -1,7 +1,8 @@
 """The revisions, and how a test moves a database between them."""
 
+import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from io import StringIO
@@ -12,7 +13,7 @@ from unittest import mock
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import JSON, Boolean, ColumnClause, Connection, column, inspect, table
+from sqlalchemy import JSON, Boolean, ColumnClause, Connection, Insert, column, inspect, table
 
 from app.database import Id, Moment
 from app.schema import ROOT
@@ -74,8 +75,8 @@ def offline_sql(folder: Path, revision_range: str) -> str:
     return output.getvalue()
 
 
-async def _in(folder: Path, work: Any, *arguments: Any) -> Any:
-    engine = open_engine(database_url(folder))
+async def _in(database: str, work: Any, *arguments: Any) -> Any:
+    engine = open_engine(database)
     try:
         async with engine.connect() as connection:
             return await connection.run_sync(work, *arguments)
@@ -85,9 +86,7 @@ async def _in(folder: Path, work: Any, *arguments: Any) -> Any:
 
 def run_in(folder: Path, work: Any, *arguments: Any) -> Any:
     """Call `work` with a connection to the folder's database, each statement committed."""
-    import asyncio
-
-    return asyncio.run(_in(folder, work, *arguments))
+    return asyncio.run(_in(database_url(folder), work, *arguments))
 
 
 def fill(folder: Path, rows: Rows) -> None:
@@ -98,8 +97,13 @@ def fill(folder: Path, rows: Rows) -> None:
 def _fill(connection: Connection, rows: Rows) -> None:
     for name, values in rows.items():
         for row in values:
-            columns = [_column(key, value) for key, value in row.items()]
-            connection.execute(table(name, *columns).insert(), [dict(row)])
+            connection.execute(insert_into(name, row))
+
+
+def insert_into(name: str, row: Mapping[str, Any]) -> Insert:
+    """Return the statement that inserts `row`, each value by what it is, not by its column."""
+    columns = [_column(key, value) for key, value in row.items()]
+    return table(name, *columns).insert().values(**row)
 
 
 def _column(name: str, value: Any) -> ColumnClause[Any]:

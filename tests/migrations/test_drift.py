@@ -1,0 +1,147 @@
+"""e, k: the schema is the models', the same on each database; what has landed stays as it is."""
+
+import ast
+import hashlib
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+
+from app.models import metadata
+from app.schema import head
+from tests.databases import server
+from tests.migrations.conftest import Cases
+from tests.migrations.fingerprint import COMMITTED, fingerprint
+from tests.migrations.history import MIGRATIONS, config, environment_of, run_in, upgrade
+
+VERSIONS = sorted((MIGRATIONS / "versions").glob("*.py"))
+
+# How each spells what SQLite's fingerprint says; and all that it does not have.
+SPELLINGS = {
+    "postgres": {
+        "TIMESTAMP WITH TIME ZONE": "DATETIME",
+        "UUID": "CHAR(32)",
+        " collate C": "",
+        "default true": "default 1",
+        "default false": "default 0",
+    },
+    "mysql": {
+        "DATETIME(6)": "DATETIME",
+        "TINYINT(1)": "BOOLEAN",
+        " collate utf8mb4_bin": "",
+    },
+    "mariadb": {
+        "DATETIME(6)": "DATETIME",
+        "TINYINT(1)": "BOOLEAN",
+        " collate utf8mb4_bin": "",
+        "LONGTEXT": "JSON",
+    },
+}
+MISSING: dict[str, dict[str, str]] = {
+    "postgres": {"ck_user_account_flags_are_flags": "its booleans are true or false by type"},
+    "mysql": {},
+    "mariadb": {},
+}
+
+
+def test_the_models_have_no_drift(tmp_path: Path, cases: Cases) -> None:
+    upgrade(tmp_path, head())
+    with environment_of(tmp_path):
+        command.check(config())
+    cases("e", 1)
+
+
+def test_the_schema_is_the_models_and_the_committed_one(
+    tmp_path_factory: pytest.TempPathFactory, cases: Cases
+) -> None:
+    """After a change: python -m tests.migrations.fingerprint"""
+    migrated, made = tmp_path_factory.mktemp("migrated"), tmp_path_factory.mktemp("made")
+    upgrade(migrated, head())
+    run_in(made, metadata.create_all)
+    schema = fingerprint(migrated)
+    assert schema == fingerprint(made)
+    assert schema == (COMMITTED / f"{server().name}.txt").read_text()
+    cases("e", len(schema.splitlines()))
+
+
+def test_the_databases_differ_only_where_we_say(cases: Cases) -> None:
+    reference = (COMMITTED / "sqlite.txt").read_text().splitlines()
+    for name, spellings in SPELLINGS.items():
+        text = (COMMITTED / f"{name}.txt").read_text()
+        for theirs, ours in spellings.items():
+            assert theirs in text, f"{name} has no {theirs} any more"
+            text = text.replace(theirs, ours)
+        expected = [line for line in reference if not any(part in line for part in MISSING[name])]
+        # MySQL and MariaDB name no primary key.
+        plain = [
+            sorted(re.sub(r"primary key \w+", "primary key", line) for line in lines)
+            for lines in (expected, text.splitlines())
+        ]
+        assert plain[0] == plain[1]
+    cases("e", len(SPELLINGS))
+
+
+def test_strings_compare_by_code_point() -> None:
+    """All of them on MySQL and MariaDB; keys on PostgreSQL, whose equality is always so."""
+    for name in ("mysql", "mariadb"):
+        for line in (COMMITTED / f"{name}.txt").read_text().splitlines():
+            if re.search(r"column \w+ (?:VARCHAR|CHAR|TEXT|LONGTEXT)", line):
+                assert "collate utf8mb4_bin" in line
+    text = (COMMITTED / "postgres.txt").read_text()
+    assert re.findall(r"column (\w+) \S+ collate C", text) == ["name", "name", "name", "email_key"]
+
+
+def test_a_model_without_its_revision_is_found_and_written(tmp_path: Path, cases: Cases) -> None:
+    """Autogenerate, in a copy, what the revisions since 0003 made; nothing of the app is in it."""
+    copy = Path(shutil.copytree(MIGRATIONS, tmp_path / "migrations"))
+    for path in (copy / "versions").glob("000[4-9]_*.py"):
+        path.unlink()
+    with environment_of(tmp_path):
+        command.upgrade(config(copy), "head")
+        with pytest.raises(Exception, match="New upgrade operations detected"):
+            command.check(config(copy))
+        command.revision(config(copy), "made again", autogenerate=True)
+        [made] = (copy / "versions").glob("0004_*.py")
+        assert not re.search(r"import app|from app|app\.", made.read_text())
+        command.upgrade(config(copy), "head")
+        command.check(config(copy))
+    cases("e", 1)
+
+
+@pytest.mark.parametrize("path", VERSIONS, ids=lambda path: path.stem)
+def test_a_landed_revision_never_changes(path: Path, cases: Cases) -> None:
+    """For a new one, in migrations/: sha256sum versions/*.py > landed.sha256"""
+    lines = (MIGRATIONS / "landed.sha256").read_text().splitlines()
+    landed = {name: digest for digest, name in (line.split("  ") for line in lines)}
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert landed.get(f"versions/{path.name}") == digest
+    assert len(landed) == len(VERSIONS)
+    cases("k", 1)
+
+
+@pytest.mark.parametrize("path", VERSIONS, ids=lambda path: path.stem)
+def test_a_revision_stands_on_its_own(path: Path, cases: Cases) -> None:
+    imported = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name.split(".")[0] for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            imported.add((node.module or "").split(".")[0])
+    assert imported <= {"alembic", "sqlalchemy"}
+    assert path.name.startswith(f"{config_scripts().get_revision(path.name[:4]).revision}_")
+    cases("k", 1)
+
+
+def config_scripts() -> ScriptDirectory:
+    return ScriptDirectory(str(MIGRATIONS))
+
+
+def test_there_is_one_head_and_names_fit(cases: Cases) -> None:
+    assert config_scripts().get_heads() == [head()]
+    names = re.findall(r"\b(?:ck|fk|ix|pk|uq)_\w+", (COMMITTED / "sqlite.txt").read_text())
+    assert names
+    assert max(len(name.encode()) for name in names) <= 63
+    cases("k", len(names))

@@ -1,0 +1,37 @@
+"""h: the SQL for whoever runs it by hand does what the migration does."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+
+from app.schema import head
+from tests.databases import in_database
+from tests.migrations.conftest import AtRevision, Cases
+from tests.migrations.fingerprint import fingerprint
+from tests.migrations.history import REVISIONS, before, offline_sql, run_in, stored, upgrade
+
+
+def run_script(connection: Connection, script: str) -> None:
+    for statement in script.split(";\n"):
+        if statement.strip() and statement.strip() not in ("BEGIN", "COMMIT"):
+            connection.exec_driver_sql(statement.replace("%", "%%"))
+
+
+def test_from_nothing(tmp_path: Path, at_revision: AtRevision, cases: Cases) -> None:
+    run_in(tmp_path, run_script, offline_sql(tmp_path, "head"))
+    expected = at_revision("base")
+    upgrade(expected, head())
+    assert fingerprint(tmp_path) == fingerprint(expected)
+    assert in_database(tmp_path, "SELECT version_num FROM alembic_version") == [(head(),)]
+    cases("h", 1)
+
+
+@pytest.mark.parametrize("revision", REVISIONS[1:])
+def test_with_rows(at_revision: AtRevision, cases: Cases, revision: str) -> None:
+    by_hand, online = at_revision(before(revision)), at_revision(before(revision))
+    run_in(by_hand, run_script, offline_sql(by_hand, f"{before(revision)}:{revision}"))
+    upgrade(online, revision)
+    assert fingerprint(by_hand) == fingerprint(online)
+    assert stored(by_hand) == stored(online)
+    cases("h", 1)
