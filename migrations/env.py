@@ -16,6 +16,7 @@ from sqlalchemy import Connection, TypeDecorator
 from app.database import Database
 from app.models import metadata
 from app.settings import Settings
+from migrations.orphans import refuse_orphans
 from migrations.waits import migration_lock, patiently
 
 log = logging.getLogger("alembic.env")
@@ -88,6 +89,9 @@ def migrate(connection: Connection) -> None:
             raise RuntimeError("foreign keys are still on: is a transaction open?")
         connection.commit()
     configure(connection=connection)
+    if context.get_head_revision() not in context.get_context().get_current_heads():
+        refuse_orphans(connection)
+    connection.commit()
     with context.begin_transaction():
         context.run_migrations()
     if sqlite:

@@ -1,6 +1,8 @@
 """What the tests share."""
 
 import asyncio
+import json
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -24,6 +26,7 @@ from tests.service import (
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--database", choices=databases.KINDS, default="sqlite", help="what to run on")
+    parser.addoption("--cases", type=Path, help="a file for the number of cases that were tried")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -47,11 +50,22 @@ def pytest_report_header() -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave to SQLite what is about it alone, and to the servers what is about servers."""
-    other = "server" if config.getoption("database") == "sqlite" else "sqlite"
-    mine = [item for item in items if item.get_closest_marker(other) is None]
-    config.hook.pytest_deselected(items=[item for item in items if item not in mine])
-    items[:] = mine
+    """Leave what is about one database alone to the run on that one."""
+    for item in list(items):
+        only = item.get_closest_marker("only")
+        if only is not None and config.getoption("database") not in only.args:
+            items.remove(item)
+            config.hook.pytest_deselected(items=[item])
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Write how many cases each row of the migration matrix has had."""
+    noted = config.getoption("cases")
+    if noted is not None:
+        tried: Counter[str] = Counter()
+        for report in terminalreporter.stats.get("passed", []):
+            tried.update({row: n for name, (row, n) in report.user_properties if name == "cases"})
+        noted.write_text(json.dumps({"server": databases.server().version, "cases": tried}))
 
 
 RUNS: dict[str, Callable[..., AbstractContextManager[Service]]] = {

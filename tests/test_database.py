@@ -18,7 +18,7 @@ from app.tick.tables import TickCounter
 from tests.databases import in_database
 
 
-@pytest.mark.sqlite
+@pytest.mark.only("sqlite")
 def test_a_failed_statement_does_not_stop_the_loop_later(tmp_path: Path) -> None:
     """A cursor that failed may live on in a traceback, while its connection waits for a lock."""
 
@@ -63,7 +63,7 @@ def test_a_transaction_sees_what_others_have_committed(
     in_services(check)
 
 
-@pytest.mark.server
+@pytest.mark.only("postgres", "mysql", "mariadb")
 def test_a_statement_from_before_a_migration_is_run_again(
     desk: Path, in_services: Callable[[Callable[[Services], Awaitable[Any]]], Any]
 ) -> None:

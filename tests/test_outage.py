@@ -16,7 +16,7 @@ from tests.databases import KINDS, server
 from tests.databases.server import OwnServer, execute, free_port
 from tests.service import PASSWORD, Server, get, make_environment, new_address
 
-pytestmark = pytest.mark.server
+pytestmark = pytest.mark.only("postgres", "mysql", "mariadb")
 
 CLIENTS = 8
 AWAY_SECONDS = 2

@@ -12,7 +12,7 @@ import pytest
 from tests.docs.console import ROOT, Shell, blocks, normalise, steps
 from tests.service import TICK_TOKEN
 
-pytestmark = pytest.mark.sqlite
+pytestmark = pytest.mark.only("sqlite")
 
 README, HTTP = ROOT / "README.md", ROOT / "docs" / "http.md"
 KEPT = ("PATH", "PIP_CERT", "PIP_CONFIG_FILE", "PIP_INDEX_URL", "LANG")

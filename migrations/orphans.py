@@ -1,0 +1,33 @@
+"""Rows without their parent: what an import with the checks off leaves behind."""
+
+from typing import Any
+
+from alembic.util import CommandError
+from sqlalchemy import Column, Connection, MetaData, Table, exists, inspect, select
+
+SHOWN = 10
+
+
+def refuse_orphans(connection: Connection) -> None:
+    """Raise CommandError, before anything is changed, if rows lack their parent; names them."""
+    inspector = inspect(connection)
+    for name in inspector.get_table_names():
+        for key in inspector.get_foreign_keys(name):
+            orphans = _orphans(connection, name, key)
+            if orphans:
+                raise CommandError(
+                    f"rows of {name} ({', '.join(key['constrained_columns'])}) without their "
+                    f"{key['referred_table']}: {'; '.join(orphans)}. "
+                    "Delete or adopt them, then migrate; nothing was changed"
+                )
+
+
+def _orphans(connection: Connection, name: str, key: Any) -> list[str]:
+    metadata = MetaData()
+    child = Table(name, metadata, *map(Column, key["constrained_columns"]))
+    parent = Table(key["referred_table"], metadata, *map(Column, key["referred_columns"]))
+    pairs = list(zip(child.columns, parent.columns, strict=True))
+    adopted = exists().where(*(ours == theirs for ours, theirs in pairs))
+    known = (column.is_not(None) for column in child.columns)
+    found = select(child).where(~adopted, *known).limit(SHOWN)
+    return [", ".join(map(str, row)) for row in connection.execute(found)]

@@ -1,0 +1,161 @@
+"""j: a step that keeps others from their work for as long as a table is large says so.
+
+A revision that has such a step declares why that is all right: `blocks = "…"`.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import DBAPIError
+
+from tests.databases import server
+from tests.migrations.conftest import AtRevision, Cases
+from tests.migrations.history import (
+    MIGRATIONS,
+    REVISIONS,
+    before,
+    offline_sql,
+    run_in,
+    stored,
+    upgrade,
+)
+
+STRONG = "('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')"
+# The strong locks of this transaction, and how much it has read of each table or written anew.
+LOCKED = f"""
+SELECT c.relname, pg_relation_filenode(c.oid), pg_stat_get_xact_tuples_returned(c.oid), EXISTS (
+    SELECT 1 FROM pg_locks l
+    WHERE l.pid = pg_backend_pid() AND l.relation = c.oid AND l.mode IN {STRONG}
+)
+FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
+"""
+WOULD_BLOCK = (1845, 1846)  # ALGORITHM or LOCK is not supported
+# Which types and names to choose is not what it is asked about; env.py sets the time-outs.
+NOT_ASKED = (
+    "prefer-text-field,prefer-bigint-over-int,require-lock-timeout,require-statement-timeout"
+)
+
+
+def declared(revision: str) -> str:
+    script = ScriptDirectory(str(MIGRATIONS)).get_revision(revision)
+    return str(getattr(script.module, "blocks", ""))
+
+
+Executed = tuple[str, Any]  # and its parameters
+
+
+def executed(folder: Path, revision: str, watch: Any = None) -> list[Executed]:
+    """Upgrade, and return the statements; `watch` is called with the connection after each."""
+    statements: list[Executed] = []
+
+    def note(connection: Any, _: Any, statement: str, parameters: Any, *__: Any) -> None:
+        if not statement.lstrip().upper().startswith(("SELECT", "PRAGMA", "SHOW", "SET")):
+            statements.append((statement, parameters))
+            if watch is not None:
+                watch(connection, statement)
+
+    event.listen(Engine, "after_cursor_execute", note)
+    try:
+        upgrade(folder, revision)
+    finally:
+        event.remove(Engine, "after_cursor_execute", note)
+    return statements
+
+
+def on_postgres(folder: Path, revision: str, tables: set[str]) -> list[str]:
+    blocking: list[str] = []
+    last: dict[str, tuple[Any, int]] = {}
+
+    def watch(connection: Any, statement: str) -> None:
+        cursor = connection.connection.cursor()
+        cursor.execute(LOCKED)
+        found = {row[0]: row[1:] for row in cursor.fetchall() if row[0] in tables}
+        rewritten = any(found[name][0] != last.get(name, found[name])[0] for name in found)
+        read = any(found[name][1] > last.get(name, (None, 0))[1] for name in found)
+        if any(row[2] for row in found.values()) and (rewritten or read):
+            blocking.append(statement)
+        last.update({name: (row[0], row[1]) for name, row in found.items()})
+
+    executed(folder, revision, watch)
+    return blocking
+
+
+def on_mysql(folder: Path, untouched: Path, revision: str, tables: set[str]) -> list[str]:
+    statements = executed(folder, revision)
+    blocking: list[str] = run_in(untouched, _ask_first, statements, tables)
+    return blocking
+
+
+def _ask_first(connection: Connection, statements: list[Executed], tables: set[str]) -> list[str]:
+    blocking = []
+    for statement, parameters in statements:
+        changed = re.match(r"\s*(?:ALTER TABLE|CREATE INDEX \S+ ON) `?(\w+)", statement)
+        if changed is None or changed[1] not in tables or not _instead(connection, statement):
+            if changed is not None and changed[1] in tables:
+                blocking.append(statement)
+            if "alembic_version" not in statement:
+                connection.exec_driver_sql(statement, parameters)
+    return blocking
+
+
+def _instead(connection: Connection, statement: str) -> bool:
+    """Execute it so that nobody waits; return whether that could be done."""
+    comma = "," if statement.lstrip().startswith("ALTER") else ""
+    for way in ("ALGORITHM=INSTANT", f"ALGORITHM=INPLACE{comma} LOCK=NONE"):
+        try:
+            connection.exec_driver_sql(f"{statement}{comma} {way}")
+        except DBAPIError as error:
+            if error.orig is None or error.orig.args[0] not in WOULD_BLOCK:
+                raise
+        else:
+            return True
+    return False
+
+
+def on_sqlite(folder: Path, revision: str, tables: set[str]) -> list[str]:
+    """There is one writer at a time; to make a table anew is what takes long."""
+    copied = r"INSERT INTO _alembic_tmp_(\w+)"
+    found = ((re.match(copied, line), line) for line, _ in executed(folder, revision))
+    return [line for match, line in found if match is not None and match[1] in tables]
+
+
+def blocking_steps(at_revision: AtRevision, revision: str) -> list[str]:
+    folder = at_revision(before(revision))
+    tables = {name for name, rows in stored(folder).items() if rows}
+    if server().name == "postgres":
+        return on_postgres(folder, revision, tables)
+    if server().name == "sqlite":
+        return on_sqlite(folder, revision, tables)
+    return on_mysql(folder, at_revision(before(revision)), revision, tables)
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_a_blocking_step_says_why(at_revision: AtRevision, cases: Cases, revision: str) -> None:
+    blocking = blocking_steps(at_revision, revision)
+    assert not blocking or declared(revision), f"{revision} blocks and does not say why: {blocking}"
+    cases("j", 1)
+
+
+def test_what_blocks_is_seen(at_revision: AtRevision, cases: Cases) -> None:
+    known = {"postgres": "0005", "sqlite": "0006", "mysql": "0006", "mariadb": "0006"}
+    assert blocking_steps(at_revision, known[server().name])
+    cases("j", 1)
+
+
+@pytest.mark.only("postgres")
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_squawk_finds_nothing(tmp_path: Path, cases: Cases, revision: str) -> None:
+    script = tmp_path / "revision.sql"
+    script.write_text(offline_sql(tmp_path, f"{before(revision)}:{revision}"))
+    squawk = Path(sys.executable).with_name("squawk")
+    done = subprocess.run(
+        [squawk, "--exclude", NOT_ASKED, script], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0 or declared(revision), done.stdout
+    cases("j", 1)

@@ -1,0 +1,55 @@
+"""i: the code from before a revision passes its own contract suite on the schema of today."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.schema import ROOT
+from tests.databases import server
+from tests.migrations.conftest import Cases
+from tests.migrations.history import MIGRATIONS, REVISIONS
+
+SECONDS = 600
+
+
+def git(*arguments: str) -> bytes:
+    """Needs the project's history: a shallow clone has not got it."""
+    return subprocess.run(
+        ["git", *arguments], cwd=ROOT, stdout=subprocess.PIPE, check=True, timeout=60
+    ).stdout
+
+
+def release_before(revision: str, folder: Path) -> Path:
+    """Unpack the last commit that did not know `revision`, and give it all revisions of today."""
+    path = f"migrations/versions/{revision}_*.py"
+    added = git("log", "--diff-filter=A", "--format=%H", "--", path).decode().split()[-1]
+    archive = git("archive", f"{added}^")
+    subprocess.run(["tar", "-x", "-C", folder], input=archive, check=True, timeout=60)
+    shutil.copytree(MIGRATIONS / "versions", folder / "migrations/versions", dirs_exist_ok=True)
+    return folder
+
+
+@pytest.mark.timeout(SECONDS)
+@pytest.mark.parametrize("revision", REVISIONS[-2:])
+def test_the_release_before_serves_on_the_new_schema(
+    tmp_path: Path, cases: Cases, revision: str
+) -> None:
+    name = server().name
+    release = release_before(revision, tmp_path)
+    arguments = ["tests/contract", "-k", "in-process", "-q", "--database", name]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
+        cwd=release,
+        env=os.environ | {f"TEST_{name.upper()}_URL": server().address},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=SECONDS,
+    )
+    assert done.returncode == 0, done.stdout[-5_000:]
+    passed = next(word for line in done.stdout.splitlines()[-1:] for word in line.split())
+    cases("i", int(passed))
