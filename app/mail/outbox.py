@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
@@ -28,6 +29,8 @@ MAX_ATTEMPTS = 30  # with the pauses below, about a day
 SEND_SECONDS = 30
 BATCH_SECONDS = 20
 KEEP_DAYS = 30
+# Servers' refusals name who they refuse; the log is not to.
+_ADDRESS = re.compile(r"""[^\s<>"'(){}:,]+@[^\s<>"'(){}:,]+""")
 
 
 class Outbox:
@@ -110,6 +113,7 @@ async def _try(
         await _postpone(services, message, error)
         return "failed", isinstance(error, Away | TimeoutError)
     await _finish(services, message, "sent")
+    log.info("mail sent", id=str(message.id), letter=message.letter, attempts=message.attempts)
     return "sent", False
 
 
@@ -123,14 +127,20 @@ async def _finish(services: Services, message: MailMessage, state: str) -> None:
 async def _postpone(services: Services, message: MailMessage, error: Exception) -> None:
     """Put the message back for later, or give it up after MAX_ATTEMPTS; it is kept either way."""
     reason = f"{type(error).__name__}: {error}"[:1_000]
-    dead = message.attempts >= MAX_ATTEMPTS
-    log.warning("mail not sent", id=str(message.id), attempts=message.attempts, error=reason)
+    next_try = None
     async with services.database.transaction() as session:
-        if dead:
+        if message.attempts >= MAX_ATTEMPTS:
             await _settle(session, message, state="dead", finished_at=utcnow(), error=reason)
-            return
-        now = await database_now(session)
-        await _settle(session, message, due_at=now + pause(message.attempts), error=reason)
+        else:
+            next_try = await database_now(session) + pause(message.attempts)
+            await _settle(session, message, due_at=next_try, error=reason)
+    log.warning(
+        "mail not sent",
+        id=str(message.id),
+        attempts=message.attempts,
+        next_try="never" if next_try is None else next_try.isoformat(timespec="seconds"),
+        error=_ADDRESS.sub("…", reason),
+    )
 
 
 def pause(attempts: int) -> timedelta:

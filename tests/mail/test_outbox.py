@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import sys
 from collections import Counter
@@ -17,6 +18,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from sqlalchemy import update
 
 from app import clock
+from app.logs import configure_logging
 from app.mail import outbox, transports
 from app.mail.outbox import KEEP_DAYS, MAX_ATTEMPTS, pause
 from app.mail.tables import MailMessage
@@ -389,5 +391,29 @@ def test_purge_takes_what_was_finished_long_ago(desk: Path) -> None:
         async with office.services.database.transaction() as session:
             assert await outbox.purge(session, 10) == 1
         assert {row.id for row in await office.rows()} == {dead.id, waiting.id}
+
+    with_server(desk, test)
+
+
+def test_the_log_says_what_was_sent_and_what_is_tried_when_but_not_to_whom(
+    desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def test(server: Postmaster, office: Office) -> None:
+        configure_logging(office.services.settings)
+        [address] = await office.letters(1)
+        server.refused[address] = f"550 5.1.1 <{address}> unknown"
+        assert await office.deliver() == FAILED
+        due = (await office.row()).due_at
+        server.refused.clear()
+        await office.make_due()
+        await office.deliver()
+        said = capsys.readouterr().err.splitlines()
+        failed, sent = (line for line in said if re.search("mail (not )?sent", line))
+        assert "mail not sent" in failed
+        assert f"next_try={due.isoformat(timespec='seconds')}" in failed
+        assert "<…> unknown" in failed
+        assert "mail sent" in sent
+        for line in (failed, sent):
+            assert address.partition("@")[0] not in line
 
     with_server(desk, test)
