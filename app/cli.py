@@ -1,27 +1,34 @@
 """The `keystead` command."""
 
+import errno
 import os
+import socket
+import sqlite3
 import sys
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
+import structlog
 import typer
 from pydantic import ValidationError
 from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import health
+from app.cli_check import check
 from app.cli_migrate import migrate, migrate_unless_newer
 from app.cli_user import users
-from app.console import Failure, err, out, plain, with_services
-from app.errors import Refusal
+from app.console import Failure, database_file, err, out, plain, with_services
+from app.errors import BadTickTime, Refusal, UnknownJob
 from app.jobs import JOBS
 from app.logs import configure_logging
-from app.mail.transports import Away, open_transport
+from app.mail.transports import Away
 from app.services import Services
 from app.settings import Settings
 from app.tick.runner import Runner
 
+log = structlog.get_logger()
 cli = typer.Typer(
     name="keystead",
     help="Accounts, sessions and scheduled work in one small service.",
@@ -40,13 +47,21 @@ def main() -> None:
         _complain("; ".join(_setting_fault(problem) for problem in error.errors()))
     except (Failure, Refusal, Away, TimeoutError, ValueError) as error:
         _complain(str(error) or type(error).__name__)
-    except (SQLAlchemyError, OSError) as error:
-        _complain(f"the database: {str(error).splitlines()[0]}. `keystead check` tells more")
+    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+        _complain(_storage_fault(error))
 
 
 def _complain(reason: str) -> None:
     err.print(f"[bold red]keystead:[/] {plain(reason)}")
     sys.exit(1)
+
+
+def _storage_fault(error: Exception) -> str:
+    if isinstance(error, OSError) and isinstance(error.filename, str):
+        return f"{Path(error.filename).absolute()}: {error.strerror}"
+    file = database_file(Settings())
+    name, more = (f" {file}", "") if file else ("", ". `keystead check` tells more")
+    return f"the database{name}: {str(error).splitlines()[0]}{more}"
 
 
 def _setting_fault(problem: Any) -> str:
@@ -68,16 +83,19 @@ def serve(
     """Migrate the database, then serve until Ctrl-C."""
     import uvicorn
 
+    half_configured = Settings().half_configured()
     if "base_url" not in Settings().model_fields_set:
         # For the links in mails; workers read it from the environment.
         os.environ["KEYSTEAD_BASE_URL"] = f"http://{_in_url(host)}:{port}"
     settings = Settings()
+    _probe(host, port)
     settings.signing_key()
     migrate_unless_newer()
     configure_logging(settings)
     out.print(f"Keystead: [bold]{settings.base_url}[/] (try {settings.base_url}/docs)")
-    if settings.mail_url.startswith("file:"):
-        out.print(f"Mail goes to files in {settings.mail_url.removeprefix('file:')}")
+    out.print(f"Mail goes to {_mail_goes_to(settings.mail_url)}")
+    if half_configured is not None:
+        log.warning("half configured", reason=half_configured)
     uvicorn.run(
         "app.main:app",
         host=host,
@@ -87,6 +105,29 @@ def serve(
         server_header=False,
         timeout_graceful_shutdown=10,
     )
+
+
+def _probe(host: str, port: int) -> None:
+    """Raise Failure if nobody can listen there; uvicorn would say so after all else is done."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise Failure(f"port {port} is in use; take another with --port") from None
+        raise Failure(f"cannot listen on {host}, port {port}: {error.strerror}") from None
+
+
+def _mail_goes_to(url: str) -> str:
+    """Say where that is, without the password."""
+    parts = urlsplit(url)
+    match parts.scheme:
+        case "file":
+            return f"files in {url.removeprefix('file:')}"
+        case "console":
+            return "this console"
+        case scheme:
+            return f"{scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def _in_url(host: str) -> str:
@@ -108,7 +149,13 @@ def tick(
     at_time = _parse_time(at) if at else None
 
     async def run(services: Services) -> list[Any]:
-        return list(await Runner(services, JOBS).tick("command", at_time, job))
+        try:
+            return list(await Runner(services, JOBS).tick("command", at_time, job))
+        except UnknownJob:
+            names = ", ".join(job.name for job in JOBS)
+            raise Failure(f"no such job; there are {names}") from None
+        except BadTickTime:
+            raise Failure("--at is before 1970, or further ahead than the next turn") from None
 
     outcomes = with_services(run)
     table = Table("Job", "Occurrence", "Status", "Result")
@@ -125,46 +172,12 @@ def tick(
 
 def _parse_time(text: str) -> datetime:
     try:
-        return datetime.fromisoformat(text)
+        parsed = datetime.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter("not an ISO 8601 time, such as 2026-01-31T12:00:00Z") from None
+    if parsed.tzinfo is None:
+        raise typer.BadParameter(f"give an offset, such as Z: {text}Z")
+    return parsed
 
 
-@cli.command()
-def check() -> None:
-    """Look at settings, database, migrations and mail: what is wrong, and what mends it."""
-    faults = with_services(_look, must_be_ready=False)
-    table = Table("What", "State")
-    for what, fault in faults.items():
-        table.add_row(what, "[green]ok[/]" if fault is None else f"[red]{plain(fault)}[/]")
-    out.print(table)
-    if any(faults.values()):
-        raise Failure("not everything is as it should be")
-
-
-async def _look(services: Services) -> dict[str, str | None]:
-    settings = services.settings
-    mail_fault = None
-    transport = open_transport(settings)
-    try:
-        await transport.check()
-    except Away as error:
-        mail_fault = f"{error}: is KEYSTEAD_MAIL_URL right?"
-    await transport.aclose()
-    return {
-        "settings": _half_configured(settings),
-        "database and migrations": await health.fault(services.database),
-        "mail": mail_fault,
-    }
-
-
-def _half_configured(settings: Settings) -> str | None:
-    if settings.environment != "production":
-        return None
-    unset = {"base_url", "mail_url", "mail_from"} - settings.model_fields_set
-    names = ", ".join(sorted(_variable(name) for name in unset))
-    return (
-        f"production with the default of {names}: set what your people should see"
-        if unset
-        else None
-    )
+cli.command()(check)

@@ -8,7 +8,7 @@ import typer
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import leftovers, schema
-from app.console import Failure, out, plain
+from app.console import Failure, out, plain, usable_settings
 from app.database import Database
 from app.settings import Settings
 
@@ -45,6 +45,7 @@ def migrate(
 
 def migrate_unless_newer() -> None:
     """Migrate; but serve on the schema of a newer release, which is made for that."""
+    usable_settings()
     found = asyncio.run(_revisions())
     if found.newer:
         out.print(f"Database: at revision {found.current}, newer than this release's {found.head}")
@@ -150,6 +151,7 @@ def _say_nothing_to_do(target: str, current: str | None) -> None:
 
 def _where_it_stands() -> str | None:
     """Return the database's revision. Raises Failure if it must not be migrated, and says why."""
+    usable_settings()
     found = asyncio.run(_revisions())
     if found.newer:
         raise Failure(

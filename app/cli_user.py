@@ -31,7 +31,8 @@ def create(
     ] = False,
 ) -> None:
     """Make an account, its address taken as proven."""
-    new = _new_user(email, _read_password(password_stdin), superuser)
+    new = _new_user(email, superuser)
+    new.password = _read_password(password_stdin)
 
     async def run(manager: UserManager) -> User:
         try:
@@ -45,9 +46,10 @@ def create(
     out.print(f"Created {user.email}{' (superuser)' if superuser else ''}: {user.id}")
 
 
-def _new_user(email: str, password: str, superuser: bool) -> UserCreate:
+def _new_user(email: str, superuser: bool) -> UserCreate:
+    """Return the account that is to be, without its password. Raises Failure for a bad address."""
     try:
-        return UserCreate(email=email, password=password, is_superuser=superuser, is_verified=True)
+        return UserCreate(email=email, password="", is_superuser=superuser, is_verified=True)
     except ValidationError as error:
         raise Failure(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
 
@@ -55,6 +57,8 @@ def _new_user(email: str, password: str, superuser: bool) -> UserCreate:
 def _read_password(from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
+    if not sys.stdin.isatty():
+        raise Failure("no terminal to ask for the password: pipe it in, with --password-stdin")
     password: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     return password
 

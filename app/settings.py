@@ -22,6 +22,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from app.folders import make_private
+
 SECRET_MIN_LENGTH = 32
 TEN_YEARS = 315_360_000  # seconds
 
@@ -191,6 +193,14 @@ class Settings(BaseSettings):
             raise ValueError("KEYSTEAD_ARGON2_MEMORY_KIB: at least 8 for each lane (RFC 9106)")
         return self
 
+    def half_configured(self) -> str | None:
+        """Return which defaults production should not have; None if there is none."""
+        wanted = ("base_url", "mail_from", "mail_url")
+        unset = [f"KEYSTEAD_{name.upper()}" for name in wanted if name not in self.model_fields_set]
+        if self.environment != "production" or not unset:
+            return None
+        return f"production with the default of {', '.join(unset)}: set what your people should see"
+
     @property
     def tick_period(self) -> int:
         """Seconds between two occurrences of a job that names no period."""
@@ -206,7 +216,7 @@ class Settings(BaseSettings):
 def _development_secret(path: Path) -> str:
     """Read the secret at `path`, or make it: whole, mode 0600, one winner among many starters."""
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private(path.parent)
         # mkstemp gives 0600; link() refuses to replace what another starter put there first.
         handle, draft = tempfile.mkstemp(dir=path.parent)
         try:

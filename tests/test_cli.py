@@ -1,5 +1,7 @@
 """The `keystead` command, as an operator calls it."""
 
+import socket
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -103,11 +105,20 @@ def test_wrong_calls_say_what_is_wrong(environment: dict[str, str]) -> None:
     assert "not an e-mail address" in create(environment, "nonsense", code=1)
     arguments = ["user", "create", "a@camelot.bt", "--password-stdin"]
     assert "at least 8" in run_command(environment, *arguments, stdin="short\n", code=1)
-    assert "TICK_UNKNOWN_JOB" in run_command(environment, "tick", "conquer", code=1)
+    said = run_command(environment, "tick", "conquer", code=1)
+    assert "no such job; there are count, mail, purge" in said
     assert "ISO 8601" in run_command(environment, "tick", "--at", "noon", code=2)
-    assert "TICK_BAD_TIME" in run_command(
-        environment, "tick", "--at", "2999-01-01T00:00:00Z", code=1
-    )
+    said = run_command(environment, "tick", "--at", "2026-01-01T00:00:00", code=2)
+    assert "give an offset, such as Z" in said
+    said = run_command(environment, "tick", "--at", "2999-01-01T00:00:00Z", code=1)
+    assert "--at is before 1970, or further ahead" in said
+
+
+def test_the_address_is_judged_before_a_password_is_asked_for(environment: dict[str, str]) -> None:
+    said = run_command(environment, "user", "create", "nonsense", code=1)
+    assert "not an e-mail address" in said
+    said = run_command(environment, "user", "create", "a@camelot.bt", code=1)
+    assert "--password-stdin" in said
 
 
 def test_sign_out_ends_logins_of_a_running_server(tmp_path: Path) -> None:
@@ -157,6 +168,43 @@ def test_check_names_what_is_wrong_and_the_mend(folder: Path, environment: dict[
     assert "cannot write" in run_command(broken, "check", code=1)
 
 
+@pytest.mark.sqlite
+@pytest.mark.parametrize("command", [["check"], ["migrate"], ["user", "list"]])
+def test_a_file_that_cannot_be_opened_is_named(folder: Path, command: list[str]) -> None:
+    (folder / "var").write_text("")
+    (folder / "folder").mkdir()
+    for name, named in (("var/keystead.db", "var"), ("folder", "folder")):
+        environment = make_environment(folder, database_url=f"sqlite:///./{name}")
+        said = " ".join(run_command(environment, *command, code=1).replace("│", "").split())
+        assert str(folder / named) in said.replace(" ", "")
+        assert "Traceback" not in said
+        assert "`keystead check`" not in said
+
+
+@pytest.mark.sqlite
+def test_what_is_kept_is_for_its_owner_alone(folder: Path) -> None:
+    settings = {"database_url": "sqlite:///./var/deep/keystead.db", "mail_url": "file:./mail"}
+    environment = make_environment(folder) | {
+        f"KEYSTEAD_{name.upper()}": value for name, value in settings.items()
+    }
+    run_command(environment, "migrate")
+    run_command(environment, "check")
+    for made in ("var", "var/deep", "mail"):
+        assert stat.S_IMODE((folder / made).stat().st_mode) == 0o700
+
+
+def test_a_misspelt_setting_is_named_with_the_right_one(
+    folder: Path, environment: dict[str, str]
+) -> None:
+    (folder / ".env").write_text("KEYSTEAD_BASEURL=https://id.camelot.bt\nKEYSTEAD_XYZZY=1\n")
+    broken = environment | {"KEYSTEAD_DATABSE_URL": "hush"}
+    said = " ".join(run_command(broken, "check", code=1).replace("│", "").split())
+    assert "KEYSTEAD_DATABSE_URL is no setting: KEYSTEAD_DATABASE_URL?" in said
+    assert "KEYSTEAD_BASEURL is no setting: KEYSTEAD_BASE_URL?" in said
+    assert "KEYSTEAD_XYZZY is no setting" in said
+    assert "hush" not in said
+
+
 def test_the_console_script_is_installed(folder: Path) -> None:
     script = Path(sys.executable).with_name("keystead")
     done = subprocess.run([script, "--help"], capture_output=True, text=True, timeout=60)
@@ -171,6 +219,24 @@ def test_serve_on_an_empty_folder_migrates_first_and_says_so(tmp_path: Path) -> 
     assert f"migrated from nothing to {head()}" in said
     assert f"Keystead: {service.client.base_url}".rstrip("/") in said
     assert "Traceback" not in said
+
+
+def test_a_port_in_use_is_said_before_anything_is_done(folder: Path) -> None:
+    environment = make_environment(folder)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        said = run_command(environment, "serve", "--port", port, code=1)
+    assert said == f"keystead: port {port} is in use; take another with --port\n"
+
+
+def test_serve_warns_of_defaults_in_production(tmp_path: Path) -> None:
+    url = "smtp://arthur:hush@127.0.0.1:1"
+    with over_tcp(tmp_path, workers=1, environment="production", mail_url=url):
+        pass
+    said = (tmp_path / "log").read_text()
+    assert said.count("production with the default of KEYSTEAD_BASE_URL, KEYSTEAD_MAIL_FROM:") == 1
+    assert "Mail goes to smtp://127.0.0.1:1\n" in said
+    assert "hush" not in said
 
 
 def test_links_lead_to_where_it_is_served(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
+from app.folders import make_private
 from app.settings import Settings
 
 OPERATION_SECONDS = 10
@@ -59,7 +60,7 @@ class Folder:
     def _write(self, message: EmailMessage) -> None:
         name = message["Message-ID"].strip("<>").partition("@")[0]
         try:
-            self._path.mkdir(parents=True, exist_ok=True)
+            make_private(self._path)
             draft = self._path / f"{name}.{os.getpid()}.draft"
             try:
                 # Lines end as files' lines do here, so that grep finds a token without a CR.
@@ -68,14 +69,14 @@ class Folder:
             finally:
                 draft.unlink(missing_ok=True)
         except OSError as error:
-            raise Away(f"cannot write to {self._path}: {error.strerror}") from error
+            raise Away(f"cannot write to {self._path.absolute()}: {error.strerror}") from error
 
     async def check(self) -> None:
         try:
-            self._path.mkdir(parents=True, exist_ok=True)
+            make_private(self._path)
             tempfile.TemporaryFile(dir=self._path).close()
         except OSError as error:
-            raise Away(f"cannot write to {self._path}: {error.strerror}") from error
+            raise Away(f"cannot write to {self._path.absolute()}: {error.strerror}") from error
 
     async def aclose(self) -> None:
         pass
