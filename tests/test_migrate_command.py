@@ -112,29 +112,31 @@ async def blocker(folder: Path) -> AsyncIterator[None]:
         yield
 
 
-async def read_all_the_time(folder: Path, took: list[float]) -> None:
-    """Read from the table that is to be altered, over and over; append how long each took."""
+async def read_until(done: asyncio.Event, folder: Path) -> list[float]:
+    """Read from the table that is to be altered, over and over; return how long each took."""
+    took = []
     async with open_database(folder) as database:
-        while True:
+        while not done.is_set():
             begun = time.monotonic()
             async with database.transaction() as session:
                 await session.execute(text("SELECT count(id) FROM user_account"))
             took.append(time.monotonic() - begun)
             await asyncio.sleep(0.02)
+    return took
 
 
 def test_readers_are_not_stalled_by_a_migration_that_waits(next_release: Path) -> None:
     async def scenario() -> list[float]:
-        took: list[float] = []
-        reading = asyncio.create_task(read_all_the_time(next_release, took))
+        done = asyncio.Event()
+        reading = asyncio.create_task(read_until(done, next_release))
         async with Migrator(next_release, MIGRATE) as migrator:
             async with blocker(next_release):
                 tried_again = await migrator.says("trying again", times=2)
             assert await migrator.ends() == 0, "".join(migrator.lines)
-        reading.cancel()
+        done.set()
         assert tried_again, migrator.lines
         assert f"migrated from {head()} to {NEXT}" in migrator.lines[-1]
-        return took
+        return await reading
 
     took = asyncio.run(scenario())
     assert max(took) < TRY_SECONDS + SLACK
