@@ -31,7 +31,7 @@ from tests.databases.server import free_port
 SECRET = "a secret that only tests know, 32 characters or more"
 TICK_TOKEN = "a token that only tests know"
 PASSWORD = "excalibur 1"
-WAIT_SECONDS = 20
+WAIT_SECONDS = 60
 
 
 @dataclass(frozen=True)

@@ -168,7 +168,7 @@ def test_check_names_what_is_wrong_and_the_mend(folder: Path, environment: dict[
     assert "cannot write" in run_command(broken, "check", code=1)
 
 
-@pytest.mark.sqlite
+@pytest.mark.only("sqlite")
 @pytest.mark.parametrize("command", [["check"], ["migrate"], ["user", "list"]])
 def test_a_file_that_cannot_be_opened_is_named(folder: Path, command: list[str]) -> None:
     (folder / "var").write_text("")
@@ -181,7 +181,7 @@ def test_a_file_that_cannot_be_opened_is_named(folder: Path, command: list[str])
         assert "`keystead check`" not in said
 
 
-@pytest.mark.sqlite
+@pytest.mark.only("sqlite")
 def test_what_is_kept_is_for_its_owner_alone(folder: Path) -> None:
     settings = {"database_url": "sqlite:///./var/deep/keystead.db", "mail_url": "file:./mail"}
     environment = make_environment(folder) | {
