@@ -1,16 +1,17 @@
 """The database: column types, the engine for each kind, and the transaction at the edge."""
 
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from ssl import SSLContext
 from typing import Annotated, Any, ClassVar, Self, TypeVar
 from uuid import UUID
 
 from fastapi import Depends, Request
 from sqlalchemy import (
-    URL,
     Connection,
     CursorResult,
     DateTime,
@@ -35,12 +36,20 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import FunctionElement
 
+from app.dsn import without_tls
 from app.faults import told_apart
 
 Row = TypeVar("Row", bound=tuple[Any, ...])
 
 _LOCK = "keystead_lock"
 _READS = ("SELECT", "PRAGMA")
+
+# Seconds. A client waits half a minute at most: each limit leaves it time for an answer.
+CONNECT_SECONDS = 5  # a host that is there answers in milliseconds, a silent one never
+LOCK_SECONDS = 5  # two hundred writers of one row take a second
+STATEMENT_SECONDS = 15  # ours take milliseconds
+ANSWER_SECONDS = 20  # for when the server itself is what went silent
+IDLE_SECONDS = 60  # in a transaction: a process that froze gives its locks back
 
 
 class Moment(TypeDecorator[datetime]):
@@ -144,17 +153,16 @@ def locked(statement: Select[Row]) -> Select[Row]:
 class Database:
     """One engine and its transactions. Connects when first used."""
 
-    def __init__(self, url: str) -> None:
-        parsed = _with_asyncpg_names(make_url(url))
+    def __init__(self, url: str, *, bounded: bool = True) -> None:
+        """Take a URL with its driver; unless `bounded`, statements and locks take their time.
+
+        Raises ValueError for options of the URL that cannot work.
+        """
+        parsed, mode, context = without_tls(make_url(url))
         options: dict[str, Any] = {"hide_parameters": True}
-        if parsed.get_backend_name() == "sqlite":
-            # The driver's own BEGINs would come late and leave DDL outside.
-            options["connect_args"] = {
-                "isolation_level": None,
-                "timeout": 30,
-                "factory": _SqliteConnection,
-            }
-        else:
+        arguments = _ARGUMENTS[parsed.get_driver_name()]
+        options["connect_args"] = arguments(mode, context, bounded=bounded)
+        if parsed.get_backend_name() != "sqlite":
             options["pool_pre_ping"] = True
             options["isolation_level"] = "READ COMMITTED"
         self.engine = create_async_engine(parsed, **options)
@@ -183,11 +191,59 @@ class Database:
         await self.close()
 
 
-def _with_asyncpg_names(url: URL) -> URL:
-    """Spell libpq's `sslmode`, which hosts put into their URLs, as asyncpg's `ssl`."""
-    if url.get_driver_name() != "asyncpg" or "sslmode" not in url.query:
-        return url
-    return url.update_query_dict({"ssl": url.query["sslmode"]}).difference_update_query(["sslmode"])
+def _sqlite_arguments(_: str | None, __: SSLContext | None, *, bounded: bool) -> dict[str, Any]:
+    # The driver's own BEGINs would come late and leave DDL outside.
+    return {"isolation_level": None, "timeout": 30, "factory": _SqliteConnection}
+
+
+def _postgres_arguments(
+    mode: str | None, context: SSLContext | None, *, bounded: bool
+) -> dict[str, Any]:
+    arguments: dict[str, Any] = {"timeout": CONNECT_SECONDS}
+    if mode is not None:
+        # The driver falls back to plain text for the word alone, never for a context.
+        arguments["ssl"] = mode if mode in ("disable", "prefer") else context
+    if bounded:
+        arguments["command_timeout"] = ANSWER_SECONDS
+        arguments["server_settings"] = {
+            "statement_timeout": f"{STATEMENT_SECONDS}s",
+            "lock_timeout": f"{LOCK_SECONDS}s",
+            "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
+        }
+    return arguments
+
+
+def _mysql_arguments(
+    mode: str | None, context: SSLContext | None, *, bounded: bool
+) -> dict[str, Any]:
+    from app.mysql import connect
+
+    arguments: dict[str, Any] = {
+        "ssl": context,
+        "async_creator_fn": partial(
+            connect,
+            connect_seconds=CONNECT_SECONDS,
+            answer_seconds=ANSWER_SECONDS if bounded else None,
+            tls=context is not None and mode != "prefer",
+        ),
+    }
+    if bounded:
+        # A comment with ! is read by MySQL, with M! by MariaDB. MySQL limits SELECT alone.
+        arguments["init_command"] = (
+            f"SET SESSION innodb_lock_wait_timeout = {LOCK_SECONDS}, "
+            f"lock_wait_timeout = {LOCK_SECONDS} "
+            f"/*!80000 , max_execution_time = {STATEMENT_SECONDS * 1_000} */"
+            f"/*M! , max_statement_time = {STATEMENT_SECONDS},"
+            f" idle_transaction_timeout = {IDLE_SECONDS} */"
+        )
+    return arguments
+
+
+_ARGUMENTS: dict[str, Callable[..., dict[str, Any]]] = {
+    "aiosqlite": _sqlite_arguments,
+    "asyncpg": _postgres_arguments,
+    "aiomysql": _mysql_arguments,
+}
 
 
 class _SqliteCursor(sqlite3.Cursor):

@@ -19,37 +19,15 @@ from pydantic import (
     model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
+
+from app.dsn import with_driver
 
 from app.folders import make_private
 
 SECRET_MIN_LENGTH = 32
 TEN_YEARS = 315_360_000  # seconds
 
-_DRIVERS = {
-    "sqlite": "sqlite+aiosqlite",
-    "postgres": "postgresql+asyncpg",
-    "postgresql": "postgresql+asyncpg",
-    "mysql": "mysql+aiomysql",
-    "mariadb": "mariadb+aiomysql",
-}
 _MAIL_SCHEMES = ("file", "console", "smtp", "smtps")
-
-
-def _with_async_driver(url: str) -> str:
-    scheme, separator, rest = url.partition(":")
-    if not separator:
-        raise ValueError("a database URL looks like postgresql://user:password@host/name")
-    if "+" not in scheme and scheme not in _DRIVERS:
-        raise ValueError(f"unknown database {scheme!r}: use sqlite, postgresql, mysql or mariadb")
-    try:
-        parsed = make_url(f"{_DRIVERS.get(scheme, scheme)}:{rest}")
-    except (ArgumentError, ValueError):
-        raise ValueError("not a database URL: is its port a number?") from None
-    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
-        raise ValueError("a database in memory is gone with its connection: name a file")
-    return parsed.render_as_string(hide_password=False)
 
 
 def _mail_url(url: str) -> str:
@@ -101,7 +79,7 @@ class Settings(BaseSettings):
         "development",
         description="`production` refuses to start half-configured and logs JSON.",
     )
-    database_url: Annotated[str, AfterValidator(_with_async_driver)] = Field(
+    database_url: Annotated[str, AfterValidator(with_driver)] = Field(
         "sqlite+aiosqlite:///./var/keystead.db",
         validation_alias=AliasChoices("KEYSTEAD_DATABASE_URL", "DATABASE_URL"),
         description="Where the data is. `DATABASE_URL` is read too.",

@@ -54,7 +54,9 @@ def make_counters(desk: Path) -> None:
 
 
 def counted(desk: Path) -> list[Any]:
-    return in_database(desk, "SELECT name, value FROM tick_counter ORDER BY name")
+    return in_database(
+        desk, "SELECT name, value FROM tick_counter WHERE name <> 'count' ORDER BY name"
+    )
 
 
 def test_requests_in_opposite_order_both_succeed(settings: Settings, desk: Path) -> None:
@@ -129,5 +131,5 @@ def test_a_job_that_loses_has_not_failed(
         assert outcome.status == "done", outcome
 
     in_services(check)
-    assert counted(desk)[0] == ("left", 2)
+    assert ("left", 2) in counted(desk)
     assert in_database(desk, "SELECT state, attempts FROM tick_run") == [("done", 1)]

@@ -2,20 +2,24 @@
 
 import asyncio
 import gc
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import make_url, text, update
 from sqlalchemy.exc import IntegrityError
 
+import app.database
 from app.database import Database
-from app.faults import retried
+from app.dsn import with_driver
+from app.faults import Unavailable, retried
 from app.services import Services
+from app.settings import Settings
 from app.tick.tables import TickCounter
-from tests.databases import in_database
+from tests.databases import database_url, in_database
 
 
 @pytest.mark.only("sqlite")
@@ -85,3 +89,65 @@ def test_a_statement_from_before_a_migration_is_run_again(
         await read()
 
     in_services(check)
+
+
+@pytest.mark.server
+def test_a_server_that_says_nothing_is_not_waited_for(
+    desk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app.database, "CONNECT_SECONDS", 0.5)
+
+    async def check(port: int) -> float:
+        url = make_url(with_driver(database_url(desk))).set(port=port)
+        start = time.monotonic()
+        async with Database(url.render_as_string(hide_password=False)) as database:
+            with pytest.raises((Unavailable, OSError)):
+                async with database.transaction() as session:
+                    await session.execute(text("SELECT 1"))
+        return time.monotonic() - start
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert asyncio.run(check(silent.getsockname()[1])) < 5
+
+
+@pytest.mark.server
+def test_a_lock_is_not_waited_for_without_end(
+    desk: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app.database, "LOCK_SECONDS", 1)
+    in_database(desk, "INSERT INTO tick_counter (name, value) VALUES ('k', 1)")
+
+    async def check() -> float:
+        change = update(TickCounter).values(value=2)
+        async with (
+            Database(settings.database_url) as database,
+            database.transaction() as holder,
+        ):
+            await holder.execute(change)
+            start = time.monotonic()
+            with pytest.raises(Unavailable):
+                async with database.transaction() as waiter:
+                    await waiter.execute(change)
+            return time.monotonic() - start
+
+    assert 0.5 < asyncio.run(check()) < 5
+
+
+@pytest.mark.server
+def test_a_statement_has_its_limit_too(
+    desk: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app.database, "STATEMENT_SECONDS", 1)
+
+    async def check(*, bounded: bool) -> float:
+        start = time.monotonic()
+        async with Database(settings.database_url, bounded=bounded) as database:
+            sleep = "pg_sleep" if database.engine.dialect.name == "postgresql" else "SLEEP"
+            async with database.transaction() as session:
+                await session.execute(text(f"SELECT {sleep}(3) FROM tick_counter"))
+        return time.monotonic() - start
+
+    in_database(desk, "INSERT INTO tick_counter (name, value) VALUES ('k', 1)")
+    with pytest.raises(Unavailable):
+        asyncio.run(check(bounded=True))
+    assert asyncio.run(check(bounded=False)) > 2.5

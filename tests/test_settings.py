@@ -2,6 +2,7 @@
 
 import re
 import stat
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -40,6 +41,13 @@ def test_a_wrong_secret_is_not_shown(folder: Path) -> None:
         ("database_url", "nonsense"),
         ("database_url", "sqlite://"),
         ("database_url", "postgresql://u:p@host:54a2/name"),
+        ("database_url", "postgresql+psycopg://u:p@host/name"),
+        ("database_url", "postgresql://u:p@host/name?sslmode=verify_everything"),
+        ("database_url", "postgresql://u:p@host/name?sslrootcert=/nowhere/ca.pem"),
+        ("database_url", "postgresql://u:p@host/name?charset=utf8mb4"),
+        ("database_url", "mysql://u:p@host/name?ssl-mode=VERIFY_CA&ssl-ca=/nowhere/ca.pem"),
+        ("database_url", "mysql://u:p@host/name?application_name=keystead"),
+        ("database_url", "sqlite:///./k.db?sslmode=require"),
         ("session_seconds", "1000000000000"),
         ("mail_from", "nobody"),
         ("mail_url", "file:"),
@@ -80,6 +88,19 @@ def test_database_urls_get_their_driver(
     assert Settings(_env_file=None).database_url == used
     monkeypatch.setenv("KEYSTEAD_DATABASE_URL", "sqlite:///./own.db")
     assert Settings(_env_file=None).database_url == "sqlite+aiosqlite:///./own.db"
+
+
+@pytest.mark.parametrize(("driver", "extra"), [("asyncpg", "postgres"), ("aiomysql", "mysql")])
+def test_a_driver_that_is_missing_is_named_with_its_extra(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, driver: str, extra: str
+) -> None:
+    monkeypatch.setitem(sys.modules, driver, None)  # as if it were not installed
+    scheme = {"asyncpg": "postgres", "aiomysql": "mariadb"}[driver]
+    environment = make_environment(folder, database_url=f"{scheme}://u:hush@host/name")
+    said = run_command(environment, "check", code=1)
+    assert f"pip install '.[{extra}]'" in said
+    assert "hush" not in said
+    assert "Traceback" not in said
 
 
 def test_two_tick_tokens(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,6 +58,7 @@ class _Mysql(OwnServer):
         ]
 
     def command(self, folder: Path, port: int) -> list[str]:
+        tls = ["cert", "key"] if self.certificate is not None else []
         return [
             *self._daemon,
             *self.options(folder),
@@ -71,6 +72,7 @@ class _Mysql(OwnServer):
             # A power cut is not what is tested; a killed server is, and survives without these.
             "--innodb-flush-log-at-trx-commit=2",
             "--innodb-doublewrite=OFF",
+            *(f"--ssl-{part}={self.certificate}" for part in tls),
         ]
 
     def create(self, database: str) -> None:
@@ -126,6 +128,8 @@ class Mysql(_Mysql):
             *super().options(folder),
             f"--lc-messages-dir={self._base}/share/mysql",
             "--secure-file-priv=NULL",
+            # So that it offers TLS when it is told to, as the others do.
+            "--auto-generate-certs=OFF",
         ]
 
     def command(self, folder: Path, port: int) -> list[str]:

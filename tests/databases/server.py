@@ -88,6 +88,8 @@ class OwnServer(Server):
         super().__init__(given)
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: Path | None = None
+        self.certificate: Path | None = None
+        """To offer TLS with, its key in the same file; set before the start."""
         self.admin = make_url(given) if given else None
 
     @abstractmethod
@@ -109,6 +111,10 @@ class OwnServer(Server):
         if self.admin is None:
             self._folder = Path(tempfile.mkdtemp(prefix=f"keystead-{self.name}-"))
             self.prepare(self._folder)
+            if self.certificate is not None:
+                self.certificate = Path(shutil.copy(self.certificate, self._folder))
+                self.certificate.chmod(0o600)
+                shutil.chown(self.certificate, self.identity().get("user", os.geteuid()))
             self.port = free_port()
             self.admin = self.admin_url(self.port)
             self.serve()
