@@ -38,6 +38,7 @@ from sqlalchemy.sql.expression import FunctionElement
 
 from app.dsn import without_tls
 from app.faults import told_apart
+from app.folders import make_private
 
 Row = TypeVar("Row", bound=tuple[Any, ...])
 
@@ -47,6 +48,7 @@ _READS = ("SELECT", "PRAGMA")
 # Seconds. A client waits half a minute at most: each limit leaves it time for an answer.
 CONNECT_SECONDS = 5  # a host that is there answers in milliseconds, a silent one never
 LOCK_SECONDS = 5  # two hundred writers of one row take a second
+QUEUE_SECONDS = 30  # on SQLite, where all writers of all tables stand in one line
 STATEMENT_SECONDS = 15  # ours take milliseconds
 ANSWER_SECONDS = 20  # for when the server itself is what went silent
 IDLE_SECONDS = 60  # in a transaction: a process that froze gives its locks back
@@ -193,7 +195,7 @@ class Database:
 
 def _sqlite_arguments(_: str | None, __: SSLContext | None, *, bounded: bool) -> dict[str, Any]:
     # The driver's own BEGINs would come late and leave DDL outside.
-    return {"isolation_level": None, "timeout": 30, "factory": _SqliteConnection}
+    return {"isolation_level": None, "timeout": QUEUE_SECONDS, "factory": _SqliteConnection}
 
 
 def _postgres_arguments(
@@ -273,7 +275,7 @@ def _behave(engine: Engine, path: str | None) -> None:
     one write lock with BEGIN IMMEDIATE. A deferred BEGIN would fail when it turns into a writer.
     """
     if path and path != ":memory:":
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        make_private(Path(path).parent)
 
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: DBAPIConnection, _: object) -> None:

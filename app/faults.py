@@ -65,8 +65,8 @@ def told_apart() -> Iterator[None]:
             raise
         raise Unavailable(_words(error.orig)) from error
     except Exception as error:
-        # asyncpg's own come past SQLAlchemy while it connects.
-        if not type(error).__module__.startswith("asyncpg."):
+        # asyncpg's own come past SQLAlchemy while it connects; SQLite's while it waits to write.
+        if not type(error).__module__.startswith(("asyncpg.", "sqlite3")):
             raise
         raise Unavailable(_words(error)) from error
 

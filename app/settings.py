@@ -21,7 +21,6 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.dsn import with_driver
-
 from app.folders import make_private
 
 SECRET_MIN_LENGTH = 32

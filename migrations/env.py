@@ -102,7 +102,7 @@ async def migrate_online(url: str) -> None:
     """Run it alone, and stall nobody for long. Raises TimeoutError if others leave no room."""
     say = context.config.attributes.get("waits", log.info)
     async with (
-        Database(url) as database,
+        Database(url, bounded=False) as database,
         migration_lock(database.engine, say),
         database.engine.connect() as connection,
     ):

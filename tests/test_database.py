@@ -91,7 +91,7 @@ def test_a_statement_from_before_a_migration_is_run_again(
     in_services(check)
 
 
-@pytest.mark.server
+@pytest.mark.only("postgres", "mysql", "mariadb")
 def test_a_server_that_says_nothing_is_not_waited_for(
     desk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,11 +110,11 @@ def test_a_server_that_says_nothing_is_not_waited_for(
         assert asyncio.run(check(silent.getsockname()[1])) < 5
 
 
-@pytest.mark.server
 def test_a_lock_is_not_waited_for_without_end(
     desk: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app.database, "LOCK_SECONDS", 1)
+    monkeypatch.setattr(app.database, "QUEUE_SECONDS", 1)
     in_database(desk, "INSERT INTO tick_counter (name, value) VALUES ('k', 1)")
 
     async def check() -> float:
@@ -133,7 +133,7 @@ def test_a_lock_is_not_waited_for_without_end(
     assert 0.5 < asyncio.run(check()) < 5
 
 
-@pytest.mark.server
+@pytest.mark.only("postgres", "mysql", "mariadb")
 def test_a_statement_has_its_limit_too(
     desk: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

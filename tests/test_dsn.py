@@ -17,7 +17,7 @@ from tests.databases.server import OwnServer
 from tests.databases.tls import tls_in_front
 from tests.mail.smtp import write_certificate
 
-pytestmark = pytest.mark.server
+pytestmark = pytest.mark.only("postgres", "mysql", "mariadb")
 
 REFUSED = (SQLAlchemyError, OSError)
 
