@@ -74,13 +74,9 @@ class Postgres(OwnServer):
         self.made.discard(database)
 
     def faults(self, database: str) -> list[str]:
-        self.ask("CREATE EXTENSION IF NOT EXISTS amcheck", database)
-        indexes = (
-            "SELECT bt_index_check(c.oid, true) FROM pg_class c JOIN pg_am a ON a.oid = c.relam "
-            "WHERE a.amname = 'btree' AND c.relnamespace = 'public'::regnamespace"
-        )
+        # The wheel has no amcheck; to build every index anew reads every row, and finds duplicates.
         try:
-            self.ask(indexes, database)
+            self.ask("REINDEX SCHEMA public", database)
         except DBAPIError as error:
             return [str(error.orig)]
         return []
