@@ -1,6 +1,8 @@
 """Databases at every revision, with rows; and the count of what was tried."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,16 @@ Cases = Callable[[str, int], None]
 AtRevision = Callable[[str], Path]
 
 
+@contextmanager
+def far_from_utc() -> Iterator[None]:
+    """Set this process's clock to another zone, so that local time is not UTC by chance."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "XST-5:30")
+        time.tzset()
+        yield
+    time.tzset()
+
+
 @pytest.fixture(scope="session")
 def templates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A database at each revision that holds its rows and those of all before; to copy."""
@@ -21,7 +33,8 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         last = list(made.values())[-1]
         made[revision] = copy_database(last, tmp_path_factory.mktemp(revision))
         upgrade(made[revision], revision)
-        fill(made[revision], rows_of(revision).ROWS)
+        with far_from_utc():
+            fill(made[revision], rows_of(revision).ROWS)
     return made
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
     select,
 )
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, StatementError
 
 from app.database import Base, Database
 from app.models import metadata
@@ -26,7 +26,7 @@ from app.schema import head
 from tests.databases import server
 from tests.migrations.conftest import Cases
 from tests.migrations.history import REVISIONS, insert_into, rows_of
-from tests.migrations.rows import id_
+from tests.migrations.rows import id_, moment
 from tests.service import make_environment, settings_from
 
 # What each CHECK is for.
@@ -156,6 +156,14 @@ async def found(url: str, table: str, column: str, rows: list[dict[str, Any]]) -
             count_ = select(sa.func.count()).select_from(looked).where(where)
             numbers.append((await connection.execute(count_)).scalar_one())
         return numbers
+
+
+def test_a_moment_without_an_offset_is_refused(database_url: str, cases: Cases) -> None:
+    accounts = metadata.tables["user_account"]
+    naive = example(accounts) | {"created_at": moment(2026).replace(tzinfo=None)}
+    with pytest.raises(StatementError, match="a moment needs an offset"):
+        attempt(database_url, accounts, [naive])
+    cases("f", 1)
 
 
 def test_rows_are_what_the_application_wrote(templates: dict[str, Path], cases: Cases) -> None:

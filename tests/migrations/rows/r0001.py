@@ -1,5 +1,7 @@
 """Accounts: of every kind, in many scripts, as long as they get."""
 
+from datetime import timedelta, timezone
+
 from tests.migrations.rows import Losses, Rows, id_, moment
 from tests.service import PASSWORD, Account, Service
 
@@ -28,7 +30,13 @@ ROWS: Rows = {
     "user_account": [
         user(1, "Arthur@camelot.bt", "arthur@camelot.bt", is_superuser=True, is_verified=True),
         user(2, "lancelot@camelot.bt", "lancelot@camelot.bt", hashed_password=BCRYPT),
-        user(3, "mordred@camelot.bt", "mordred@camelot.bt", is_active=False),
+        user(
+            3,
+            "mordred@camelot.bt",
+            "mordred@camelot.bt",
+            is_active=False,
+            created_at=moment(2026).astimezone(timezone(timedelta(hours=-3))),
+        ),
         user(4, "José@camelot.bt", "josé@camelot.bt"),
         user(5, "jose@camelot.bt", "jose@camelot.bt"),
         user(6, "🗡️@camelot.bt", "🗡️@camelot.bt", created_at=moment(2039, 999_999)),
