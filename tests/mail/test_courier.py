@@ -85,19 +85,19 @@ def test_after_a_failure_it_goes_on(desk: Path) -> None:
 
 def test_it_finishes_what_it_began(desk: Path) -> None:
     async def run() -> None:
-        begun = asyncio.Event()
+        begun, leaving = asyncio.Event(), asyncio.Event()
         finished = []
 
         async def deliver(services: Services) -> None:
             begun.set()
+            await leaving.wait()
             await asyncio.sleep(0.05)
             finished.append(True)
 
         async with open_office(desk, "console:") as office:
             async with courier(office.services, deliver):
-                await office.letters(1)
                 await asyncio.wait_for(begun.wait(), 10)
-                assert not finished
+                leaving.set()
             assert finished == [True]
 
     asyncio.run(run())
