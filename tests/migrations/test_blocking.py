@@ -50,39 +50,60 @@ def declared(revision: str) -> str:
 Executed = tuple[str, Any]  # and its parameters
 
 
-def executed(folder: Path, revision: str, watch: Any = None) -> list[Executed]:
-    """Upgrade, and return the statements; `watch` is called with the connection after each."""
+def executed(folder: Path, revision: str, watch: Any = None, begin: Any = None) -> list[Executed]:
+    """Upgrade, and return the statements that change something.
+
+    `begin` is called with the connection before each of them, `watch` after it.
+    """
     statements: list[Executed] = []
 
+    def prepare(connection: Any, _: Any, statement: str, *__: Any) -> None:
+        if begin is not None and changes(statement):
+            begin(connection)
+
     def note(connection: Any, _: Any, statement: str, parameters: Any, *__: Any) -> None:
-        if not statement.lstrip().upper().startswith(("SELECT", "PRAGMA", "SHOW", "SET")):
+        if changes(statement):
             statements.append((statement, parameters))
             if watch is not None:
                 watch(connection, statement)
 
+    event.listen(Engine, "before_cursor_execute", prepare)
     event.listen(Engine, "after_cursor_execute", note)
     try:
         upgrade(folder, revision)
     finally:
+        event.remove(Engine, "before_cursor_execute", prepare)
         event.remove(Engine, "after_cursor_execute", note)
     return statements
+
+
+def changes(statement: str) -> bool:
+    return not statement.lstrip().upper().startswith(("SELECT", "PRAGMA", "SHOW", "SET"))
 
 
 def on_postgres(folder: Path, revision: str, tables: set[str]) -> list[str]:
     blocking: list[str] = []
     last: dict[str, tuple[Any, int]] = {}
 
-    def watch(connection: Any, statement: str) -> None:
+    def look(connection: Any) -> dict[str, Any]:
         cursor = connection.connection.cursor()
         cursor.execute(LOCKED)
-        found = {row[0]: row[1:] for row in cursor.fetchall() if row[0] in tables}
-        rewritten = any(found[name][0] != last.get(name, found[name])[0] for name in found)
-        read = any(found[name][1] > last.get(name, (None, 0))[1] for name in found)
+        return {row[0]: row[1:] for row in cursor.fetchall() if row[0] in tables}
+
+    def begin(connection: Any) -> None:
+        # What was read to look for orphans, an instant ago, is still counted as this transaction's.
+        if not last:
+            last.update({name: (row[0], row[1]) for name, row in look(connection).items()})
+
+    def watch(connection: Any, statement: str) -> None:
+        found = look(connection)
+        rewritten = any(found[name][0] != last[name][0] for name in found)
+        read = any(found[name][1] > last[name][1] for name in found)
         if any(row[2] for row in found.values()) and (rewritten or read):
             blocking.append(statement)
         last.update({name: (row[0], row[1]) for name, row in found.items()})
 
-    executed(folder, revision, watch)
+    executed(folder, revision, watch, begin)
     return blocking
 
 
