@@ -97,8 +97,9 @@ def test_strings_compare_by_code_point() -> None:
 def test_a_model_without_its_revision_is_found_and_written(tmp_path: Path, cases: Cases) -> None:
     """Autogenerate, in a copy, what the revisions since 0003 made; nothing of the app is in it."""
     copy = Path(shutil.copytree(MIGRATIONS, tmp_path / "migrations"))
-    for path in (copy / "versions").glob("000[4-9]_*.py"):
-        path.unlink()
+    for path in (copy / "versions").glob("*.py"):
+        if path.name >= "0004":
+            path.unlink()
     with environment_of(tmp_path):
         command.upgrade(config(copy), "head")
         with pytest.raises(Exception, match="New upgrade operations detected"):
