@@ -1,49 +1,40 @@
 """The database: column types, the engine for each kind, and the transaction at the edge."""
 
-import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from ssl import SSLContext
 from typing import Annotated, Any, ClassVar, Self, TypeVar
 from uuid import UUID
 
 from fastapi import Depends, Request
 from sqlalchemy import (
-    Connection,
     CursorResult,
     DateTime,
     Delete,
     Dialect,
-    Engine,
     MetaData,
     Select,
     String,
     TypeDecorator,
     Update,
     Uuid,
-    event,
     make_url,
     select,
 )
 from sqlalchemy.dialects import mysql
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import FunctionElement
 
+from app import sqlite
 from app.dsn import without_tls
 from app.faults import told_apart
-from app.folders import make_private
 
 Row = TypeVar("Row", bound=tuple[Any, ...])
-
-_LOCK = "keystead_lock"
-_READS = ("SELECT", "PRAGMA")
 
 # Seconds. A client waits half a minute at most: each limit leaves it time for an answer.
 CONNECT_SECONDS = 5  # a host that is there answers in milliseconds, a silent one never
@@ -148,7 +139,7 @@ async def changed(session: AsyncSession, statement: Update | Delete) -> int:
 
 def locked(statement: Select[Row]) -> Select[Row]:
     """Return `statement` so that it reads the newest rows and keeps them until the commit."""
-    options = {_LOCK: True, "populate_existing": True}
+    options = {sqlite.LOCK: True, "populate_existing": True}
     return statement.with_for_update().execution_options(**options)
 
 
@@ -169,7 +160,7 @@ class Database:
             options["isolation_level"] = "READ COMMITTED"
         self.engine = create_async_engine(parsed, **options)
         if parsed.get_backend_name() == "sqlite":
-            _behave(self.engine.sync_engine, parsed.database)
+            sqlite.behave(self.engine.sync_engine, parsed.database)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
     @asynccontextmanager
@@ -195,7 +186,7 @@ class Database:
 
 def _sqlite_arguments(_: str | None, __: SSLContext | None, *, bounded: bool) -> dict[str, Any]:
     # The driver's own BEGINs would come late and leave DDL outside.
-    return {"isolation_level": None, "timeout": QUEUE_SECONDS, "factory": _SqliteConnection}
+    return {"isolation_level": None, "timeout": QUEUE_SECONDS, "factory": sqlite.Connection}
 
 
 def _postgres_arguments(
@@ -246,57 +237,6 @@ _ARGUMENTS: dict[str, Callable[..., dict[str, Any]]] = {
     "asyncpg": _postgres_arguments,
     "aiomysql": _mysql_arguments,
 }
-
-
-class _SqliteCursor(sqlite3.Cursor):
-    """Lets go of a statement that failed at once, in the thread that ran it.
-
-    Left to the garbage collector before Python 3.13, it is finalized by the event loop's thread,
-    which then waits for whatever that connection's own thread does: for the write lock, say.
-    """
-
-    def execute(self, *arguments: Any) -> Self:
-        try:
-            return super().execute(*arguments)
-        except sqlite3.Error:
-            self.close()
-            raise
-
-
-class _SqliteConnection(sqlite3.Connection):
-    def cursor(self, *_: Any) -> Any:
-        return super().cursor(_SqliteCursor)
-
-
-def _behave(engine: Engine, path: str | None) -> None:
-    """Make SQLite behave like READ COMMITTED elsewhere.
-
-    Readers never wait: each read stands alone, until the first write (or locked read) takes the
-    one write lock with BEGIN IMMEDIATE. A deferred BEGIN would fail when it turns into a writer.
-    """
-    if path and path != ":memory:":
-        make_private(Path(path).parent)
-
-    @event.listens_for(engine, "connect")
-    def set_pragmas(connection: DBAPIConnection, _: object) -> None:
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.close()
-
-    @event.listens_for(engine, "before_cursor_execute")
-    def begin_with_the_first_write(
-        connection: Connection,
-        cursor: Any,
-        statement: str,
-        _: Any,
-        context: Any,
-        __: bool,
-    ) -> None:
-        reads = statement.startswith(_READS) and _LOCK not in context.execution_options
-        driver: Any = connection.connection.driver_connection
-        if not reads and not driver.in_transaction:
-            cursor.execute("BEGIN IMMEDIATE")
 
 
 async def get_session(request: Request) -> AsyncIterator[AsyncSession]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import clock
 from app.ids import new_id
@@ -18,6 +19,13 @@ from app.sessions.logins import Logins, purge
 from app.sessions.tables import UserSession
 from app.users.tables import User
 from tests.service import Service, in_process, over_tcp
+
+
+async def someone(session: AsyncSession) -> User:
+    user = User(email="k@camelot.bt", email_key="k@camelot.bt", hashed_password="")
+    session.add(user)
+    await session.flush()
+    return user
 
 
 def test_a_login_runs_out_by_its_row_and_by_its_token(tmp_path: Path) -> None:
@@ -38,9 +46,7 @@ def test_a_row_that_ran_out_ends_a_token_that_did_not(
 ) -> None:
     async def check(services: Services) -> None:
         async with services.database.transaction() as session:
-            user = User(email="k@camelot.bt", email_key="k@camelot.bt", hashed_password="")
-            session.add(user)
-            await session.flush()
+            user = await someone(session)
             token = await Logins(session, services.signer, 3_600).open(user)
         async with services.database.transaction() as session:
             assert await Logins(session, services.signer, 3_600).find(token) is not None
@@ -55,9 +61,7 @@ def test_purge_takes_what_ran_out_in_batches(in_services: Callable[[Any], Any]) 
     async def check(services: Services) -> None:
         now = clock.now()
         async with services.database.transaction() as session:
-            user = User(email="k@camelot.bt", email_key="k@camelot.bt", hashed_password="")
-            session.add(user)
-            await session.flush()
+            user = await someone(session)
             for minutes in (-3, -2, -1, 1, 2):
                 expires_at = now + timedelta(minutes=minutes)
                 session.add(UserSession(user_id=user.id, expires_at=expires_at))
@@ -73,9 +77,7 @@ def test_logins_go_with_their_account_and_never_come_without(
 ) -> None:
     async def check(services: Services) -> None:
         async with services.database.transaction() as session:
-            user = User(email="k@camelot.bt", email_key="k@camelot.bt", hashed_password="")
-            session.add(user)
-            await session.flush()
+            user = await someone(session)
             await Logins(session, services.signer, 3_600).open(user)
         async with services.database.transaction() as session:
             await session.execute(delete(User))

@@ -1,0 +1,69 @@
+"""SQLite, made to behave as the servers do."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any, Self
+
+import sqlalchemy
+from sqlalchemy import event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+
+from app.folders import make_private
+
+LOCK = "keystead_lock"
+"""The execution option of a read that must keep what it read."""
+
+_READS = ("SELECT", "PRAGMA")
+
+
+class _Cursor(sqlite3.Cursor):
+    """Lets go of a statement that failed at once, in the thread that ran it.
+
+    Left to the garbage collector before Python 3.13, it is finalized by the event loop's thread,
+    which then waits for whatever that connection's own thread does: for the write lock, say.
+    """
+
+    def execute(self, *arguments: Any) -> Self:
+        try:
+            return super().execute(*arguments)
+        except sqlite3.Error:
+            self.close()
+            raise
+
+
+class Connection(sqlite3.Connection):
+    """The driver's connection, with cursors of ours."""
+
+    def cursor(self, *_: Any) -> Any:
+        return super().cursor(_Cursor)
+
+
+def behave(engine: sqlalchemy.Engine, path: str | None) -> None:
+    """Make SQLite behave like READ COMMITTED elsewhere.
+
+    Readers never wait: each read stands alone, until the first write (or locked read) takes the
+    one write lock with BEGIN IMMEDIATE. A deferred BEGIN would fail when it turns into a writer.
+    """
+    if path and path != ":memory:":
+        make_private(Path(path).parent)
+
+    @event.listens_for(engine, "connect")
+    def set_pragmas(connection: DBAPIConnection, _: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def begin_with_the_first_write(
+        connection: sqlalchemy.Connection,
+        cursor: Any,
+        statement: str,
+        _: Any,
+        context: Any,
+        __: bool,
+    ) -> None:
+        reads = statement.startswith(_READS) and LOCK not in context.execution_options
+        driver: Any = connection.connection.driver_connection
+        if not reads and not driver.in_transaction:
+            cursor.execute("BEGIN IMMEDIATE")
