@@ -24,10 +24,13 @@ def git(*arguments: str) -> bytes:
 
 
 def release_before(revision: str, folder: Path) -> Path:
-    """Unpack the last commit that did not know `revision`, and give it all revisions of today."""
+    """Unpack the last commit that did not know `revision`, and give it all revisions of today.
+
+    That is HEAD for a revision that is not committed yet.
+    """
     path = f"migrations/versions/{revision}_*.py"
-    added = git("log", "--diff-filter=A", "--format=%H", "--", path).decode().split()[-1]
-    archive = git("archive", f"{added}^")
+    added = git("log", "--diff-filter=A", "--format=%H", "--", path).decode().split()
+    archive = git("archive", f"{added[-1]}^" if added else "HEAD")
     subprocess.run(["tar", "-x", "-C", folder], input=archive, check=True, timeout=60)
     shutil.copytree(MIGRATIONS / "versions", folder / "migrations/versions", dirs_exist_ok=True)
     return folder
