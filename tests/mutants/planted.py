@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from app.schema import head
+
 ALL = ("sqlite", "postgres", "mysql", "mariadb")
 LENIENT = ("sqlite", "mysql", "mariadb")
 MYSQLS = ("mysql", "mariadb")
@@ -31,7 +33,8 @@ MAIL = "migrations/versions/0003_mail.py"
 TICK = "migrations/versions/0004_tick.py"
 ATTEMPTS = "migrations/versions/0005_tick_attempts.py"
 FLAGS = "migrations/versions/0006_user_flags.py"
-NEW = "migrations/versions/0007_new.py"
+NEXT = f"{int(head()) + 1:04d}"
+NEW = f"migrations/versions/{NEXT}_new.py"
 DATABASE = "app/database.py"
 ACCOUNT = "app/users/tables.py"
 LOGIN = "app/sessions/tables.py"
@@ -58,12 +61,12 @@ STATE_CHECK = """        sa.CheckConstraint(
             name=op.f("ck_mail_message_state_known"),
         ),
 """
-RENAME = '''"""Call it what it is."""
+RENAME = f'''"""Call it what it is."""
 
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "{NEXT}"
+down_revision = "{head()}"
 
 
 def upgrade() -> None:
