@@ -8,9 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.mail import outbox
 from app.services import Services
 from app.sessions import logins
-from app.tick import runner
+from app.tick import runs
 from app.tick.counter import count
-from app.tick.job import Job, Turn
+from app.tick.job import Job
+from app.tick.turn import Turn
 from app.users.letters import RESET, VERIFY, reset_letter, verify_letter
 
 PURGE_BATCH = 1_000
@@ -30,7 +31,7 @@ async def purge(turn: Turn) -> dict[str, int]:
     return {
         "logins": await _in_batches(turn, logins.purge),
         "messages": await _in_batches(turn, outbox.purge),
-        "runs": await _in_batches(turn, runner.purge),
+        "runs": await _in_batches(turn, runs.purge),
     }
 
 
@@ -39,16 +40,15 @@ async def _in_batches(
 ) -> int:
     total = 0
     while True:
-        async with turn.services.database.transaction() as session:
+        async with turn.batch() as session:
             deleted = await delete_some(session, PURGE_BATCH)
         total += deleted
         if deleted < PURGE_BATCH:
             return total
-        await turn.renew()
 
 
 JOBS = (
-    Job("count", run=count, catch_up="all", timeout=5),
-    Job("mail", run=mail, timeout=60),
-    Job("purge", run=purge, every=3_600, timeout=120),
+    Job("count", None, count, catch_up="all", timeout=5),
+    Job("mail", None, mail, timeout=60),
+    Job("purge", 3_600, purge),
 )

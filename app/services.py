@@ -24,6 +24,8 @@ class Services:
     signer: Signer
     # Set when a message was committed to the outbox, for whoever delivers in this process.
     mail_waiting: asyncio.Event = field(default_factory=asyncio.Event)
+    # Set when the process was asked to stop: whoever works by the clock begins nothing new.
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @asynccontextmanager

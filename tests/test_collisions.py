@@ -16,9 +16,10 @@ from app.faults import TRIES, Collision, retried
 from app.main import create_app
 from app.services import Services
 from app.settings import Settings
-from app.tick.job import Job, Turn
+from app.tick.job import Job
 from app.tick.runner import Runner
 from app.tick.tables import TickCounter
+from app.tick.turn import Turn
 from app.users.letters import RESET
 from app.users.routes import OutboxDep
 from tests.databases import in_database
@@ -126,7 +127,7 @@ def test_a_job_that_loses_has_not_failed(
                 await asyncio.sleep(0.3)
                 await add_one(session, "left")
 
-        runner = Runner(services, [Job("work", run=work, every=3_600)])
+        runner = Runner(services, [Job("work", 3_600, work)])
         [[outcome], _] = await asyncio.gather(runner.tick("test"), oppose())
         assert outcome.status == "done", outcome
 

@@ -20,13 +20,12 @@ async def courier(
 
     What it fails to deliver is the mail job's.
     """
-    stopping = False
 
     async def carry() -> None:
         while True:
             await services.mail_waiting.wait()
             services.mail_waiting.clear()
-            if stopping:
+            if services.stopping.is_set():
                 return
             try:
                 await deliver(services)
@@ -38,7 +37,7 @@ async def courier(
     try:
         yield
     finally:
-        stopping = True
+        services.stopping.set()
         services.mail_waiting.set()
         await asyncio.wait([task], timeout=SEND_SECONDS)
         task.cancel()

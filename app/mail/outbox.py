@@ -56,12 +56,13 @@ async def deliver(services: Services, letters: Mapping[str, Compose]) -> dict[st
 
     At least once: a crash between the server's OK and our commit sends a message again, with the
     same Message-ID. Any number of processes may deliver at the same time. Stops after
-    BATCH_SECONDS, or when the mail server is away; what waits is tried again later.
+    BATCH_SECONDS, when the process is to stop, or when the mail server is away; what waits is tried
+    again later.
     """
     counts = {"sent": 0, "dropped": 0, "failed": 0}
     async with aclosing(open_transport(services.settings)) as transport:
         until = time.monotonic() + BATCH_SECONDS
-        while time.monotonic() < until:
+        while time.monotonic() < until and not services.stopping.is_set():
             claimed = await _claim(services)
             if claimed is None:
                 break

@@ -1,7 +1,7 @@
 """The job of the original notes: it counts."""
 
-from app.tick.job import Turn
 from app.tick.tables import TickCounter
+from app.tick.turn import Turn
 
 
 async def count(turn: Turn) -> dict[str, int]:

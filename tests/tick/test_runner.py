@@ -7,17 +7,20 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import BadTickTime, UnknownJob
 from app.services import Services
+from app.tick.claim import MAX_ATTEMPTS, MAX_CATCH_UP, NEVER, LostFence
 from app.tick.counter import count
-from app.tick.job import Job, LostFence, Turn
-from app.tick.runner import MAX_ATTEMPTS, MAX_CATCH_UP, NEVER, Runner
+from app.tick.job import Job
+from app.tick.runner import Runner
 from app.tick.tables import TickCounter, TickJob, TickRun
+from app.tick.turn import Turn
 
 InServices = Callable[[Any], Any]
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-COUNT = Job("count", run=count, every=10, catch_up="all")
+COUNT = Job("count", 10, count, catch_up="all")
 
 
 def at(occurrence: int) -> datetime:
@@ -34,6 +37,11 @@ async def counted(services: Services) -> int:
 async def runs(services: Services) -> list[TickRun]:
     async with services.database.transaction() as session:
         return list(await session.scalars(select(TickRun).order_by(TickRun.occurrence)))
+
+
+async def jobs(services: Services) -> list[TickJob]:
+    async with services.database.transaction() as session:
+        return list(await session.scalars(select(TickJob)))
 
 
 async def let_time_pass(services: Services) -> None:
@@ -104,7 +112,7 @@ def test_all_is_bounded(in_services: InServices) -> None:
 
 
 def test_latest_skips_what_was_missed(in_services: InServices) -> None:
-    job = Job("count", run=count, every=10)
+    job = Job("count", 10, count)
 
     async def check(services: Services) -> None:
         runner = Runner(services, [job])
@@ -116,7 +124,7 @@ def test_latest_skips_what_was_missed(in_services: InServices) -> None:
 
 
 def test_a_failure_leaves_nothing_and_is_tried_again(in_services: InServices) -> None:
-    bad, good = (Job("count", run=run, every=10) for run in (fail, count))
+    bad, good = (Job("count", 10, run) for run in (fail, count))
 
     async def check(services: Services) -> None:
         failed = await Runner(services, [bad]).run(bad, at(0), "loop")
@@ -133,7 +141,7 @@ def test_a_failure_leaves_nothing_and_is_tried_again(in_services: InServices) ->
 
 
 def test_a_poison_job_is_given_up_and_the_next_occurrence_runs(in_services: InServices) -> None:
-    bad, good = (Job("count", run=run, every=10, catch_up="all") for run in (fail, count))
+    bad, good = (Job("count", 10, run, catch_up="all") for run in (fail, count))
 
     async def check(services: Services) -> None:
         for _ in range(MAX_ATTEMPTS):
@@ -156,7 +164,7 @@ def test_a_poison_job_is_given_up_and_the_next_occurrence_runs(in_services: InSe
 def test_a_job_that_fails_at_each_new_occurrence_backs_off_and_is_given_up(
     in_services: InServices,
 ) -> None:
-    bad = Job("count", run=fail, every=10, catch_up="latest")
+    bad = Job("count", 10, fail, catch_up="latest")
 
     async def check(services: Services) -> None:
         for occurrence in range(MAX_ATTEMPTS):
@@ -172,7 +180,7 @@ def test_a_job_that_takes_its_process_down_is_given_up(in_services: InServices) 
         await turn.begin()
         raise asyncio.CancelledError
 
-    deadly = Job("count", run=die, every=10)
+    deadly = Job("count", 10, die)
 
     async def check(services: Services) -> None:
         for _ in range(MAX_ATTEMPTS):
@@ -195,7 +203,7 @@ def test_a_job_that_hangs_is_stopped(in_services: InServices) -> None:
         await asyncio.sleep(60)
         return {}
 
-    slow = Job("count", run=hang, every=10, timeout=1)
+    slow = Job("count", 10, hang, timeout=1)
 
     async def check(services: Services) -> None:
         outcome = await Runner(services, [slow]).run(slow, at(0), "loop")
@@ -221,7 +229,7 @@ def test_a_holder_that_slept_past_its_lease_changes_nothing(
             await awake.wait()
             return await count(turn)
 
-        zombie = Job("count", run=sleep, every=10)
+        zombie = Job("count", 10, sleep)
         sleeping = asyncio.create_task(Runner(services, [zombie]).run(zombie, at(0), "loop"))
         await asleep.wait()
         if began:
@@ -235,27 +243,177 @@ def test_a_holder_that_slept_past_its_lease_changes_nothing(
     in_services(check)
 
 
-def test_renewing_keeps_the_lease_and_finds_it_lost(in_services: InServices) -> None:
+async def count_batch(session: AsyncSession) -> None:
+    """Count one in a batch: the row of the counter is there."""
+    await session.execute(update(TickCounter).values(value=TickCounter.value + 1))
+
+
+def test_a_batch_keeps_the_lease_and_finds_it_lost(in_services: InServices) -> None:
     async def check(services: Services) -> None:
+        await Runner(services, [COUNT]).run(COUNT, at(0), "loop")
         lost = []
 
         async def work(turn: Turn) -> dict[str, Any]:
             await let_time_pass(services)
-            await turn.renew()
-            assert (await Runner(services, [COUNT]).run(COUNT, at(0), "loop")).status == "running"
+            async with turn.batch() as session:
+                await count_batch(session)
+            assert (await Runner(services, [COUNT]).run(COUNT, at(1), "loop")).status == "running"
             await let_time_pass(services)
-            assert (await Runner(services, [COUNT]).run(COUNT, at(0), "loop")).status == "done"
+            assert (await Runner(services, [COUNT]).run(COUNT, at(1), "loop")).status == "done"
             try:
-                await turn.renew()
+                async with turn.batch() as session:
+                    await count_batch(session)
             except LostFence:
                 lost.append(True)
                 raise
             return {}
 
-        long = Job("count", run=work, every=10)
-        assert (await Runner(services, [long]).run(long, at(0), "loop")).status == "running"
+        long = Job("count", 10, work)
+        assert (await Runner(services, [long]).run(long, at(1), "loop")).status == "running"
         assert lost == [True]
+        assert await counted(services) == 3
+        (row,) = await jobs(services)
+        assert (row.done, row.lost) == (2, 1)
+
+    in_services(check)
+
+
+def test_each_batch_has_the_jobs_time_anew(in_services: InServices) -> None:
+    async def check(services: Services) -> None:
+        async def work(turn: Turn) -> dict[str, Any]:
+            for _ in range(4):
+                async with turn.batch():
+                    await asyncio.sleep(0.4)
+            return {"slept": 4}
+
+        long = Job("count", 10, work, timeout=1)
+        outcome = await Runner(services, [long]).run(long, at(0), "loop")
+        assert (outcome.status, outcome.result) == ("done", {"slept": 4})
+
+    in_services(check)
+
+
+def test_a_batch_after_begin_would_wait_for_itself(in_services: InServices) -> None:
+    async def check(services: Services) -> None:
+        async def work(turn: Turn) -> dict[str, Any]:
+            await turn.begin()
+            async with turn.batch():
+                return {}
+
+        wrong = Job("count", 10, work)
+        outcome = await Runner(services, [wrong]).run(wrong, at(0), "loop")
+        assert outcome.error is not None
+        assert outcome.error.startswith("RuntimeError: a batch after begin()")
+
+    in_services(check)
+
+
+def test_a_long_job_gives_way_when_the_process_stops(in_services: InServices) -> None:
+    async def check(services: Services) -> None:
+        async def work(turn: Turn) -> dict[str, Any]:
+            async with turn.batch():
+                pass
+            services.stopping.set()
+            async with turn.batch():
+                pytest.fail("it went on")
+
+        long = Job("count", 10, work)
+        assert (await Runner(services, [long]).run(long, at(0), "loop")).status == "running"
+        assert (await Runner(services, [COUNT]).run(COUNT, at(0), "loop")).status == "running"
+        assert await counted(services) == 0
+        services.stopping.clear()
+        # Somebody else goes on at once, and the try did not count as a failure.
+        assert (await Runner(services, [COUNT]).run(COUNT, at(0), "loop")).status == "done"
+        (row,) = await jobs(services)
+        assert (row.attempts, row.failed) == (0, 0)
+
+    in_services(check)
+
+
+def test_skip_runs_nothing_that_is_late(in_services: InServices) -> None:
+    job = Job("count", 3_600, count, catch_up="skip")
+
+    async def check(services: Services) -> None:
+        runner = Runner(services, [job])
+        now = datetime.now(UTC)
+        late, current = now - timedelta(hours=1), now
+        assert (await runner.run(job, late, "http")).status == "superseded"
+        assert (await runner.run(job, current, "http")).status == "done"
         assert await counted(services) == 1
+        assert len(await runs(services)) == 1
+
+    in_services(check)
+
+
+def test_what_was_given_up_is_done_when_somebody_says_so(in_services: InServices) -> None:
+    bad, good = (Job("count", 10, run, catch_up="all") for run in (fail, count))
+
+    async def check(services: Services) -> None:
+        for _ in range(MAX_ATTEMPTS):
+            await Runner(services, [bad]).run(bad, at(0), "loop")
+            await let_time_pass(services)
+        await Runner(services, [good]).run(good, at(3), "loop")
+        again = await Runner(services, [bad]).retry("count", at(0))
+        assert (again.status, again.error) == ("failed", "RuntimeError: no luck")
+        assert [run.state for run in await runs(services)] == ["dead", "done", "done", "done"]
+        runner = Runner(services, [good])
+        outcome = await runner.retry("count", at(0))
+        assert (outcome.status, outcome.result) == ("done", {"count": 4})
+        assert (await runner.retry("count", at(0))).status == "replayed"
+        assert (await runner.retry("count", at(-5))).status == "superseded"
+        # Nothing of it moved the job back.
+        assert (await runner.run(good, at(3), "http")).status == "replayed"
+        assert await counted(services) == 4
+        with pytest.raises(UnknownJob):
+            await runner.retry("conquer", at(0))
+
+    in_services(check)
+
+
+def test_nobody_retries_while_somebody_works(in_services: InServices) -> None:
+    async def check(services: Services) -> None:
+        async def work(turn: Turn) -> dict[str, Any]:
+            outcome = await Runner(services, [COUNT]).retry("count", at(0))
+            return {"meanwhile": outcome.status}
+
+        slow = Job("count", 10, work)
+        outcome = await Runner(services, [slow]).run(slow, at(0), "loop")
+        assert outcome.result == {"meanwhile": "running"}
+
+    in_services(check)
+
+
+def test_what_happened_is_counted(in_services: InServices) -> None:
+    bad = Job("count", 10, fail)
+
+    async def check(services: Services) -> None:
+        runner = Runner(services, [COUNT])
+        for trigger in ("loop", "http", "loop", "command"):
+            await runner.run(COUNT, at(0), trigger)
+        for _ in range(MAX_ATTEMPTS):
+            await Runner(services, [bad]).run(bad, at(1), "loop")
+            await let_time_pass(services)
+        (row,) = await jobs(services)
+        assert (row.done, row.failed, row.dead, row.lost, row.replayed) == (1, 5, 1, 0, 2)
+
+    in_services(check)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"name": ""}, {"name": "x" * 65}, {"name": "a\nb"}, {"every": 0}, {"timeout": 0}],
+    ids=str,
+)
+def test_jobs_that_cannot_be(wrong: dict[str, Any]) -> None:
+    right: dict[str, Any] = {"name": "count", "every": 10, "run": count}
+    with pytest.raises(ValueError, match=r"count|name"):
+        Job(**right | wrong)
+
+
+def test_two_jobs_of_one_name(in_services: InServices) -> None:
+    async def check(services: Services) -> None:
+        with pytest.raises(ValueError, match="one name"):
+            Runner(services, [COUNT, COUNT])
 
     in_services(check)
 
@@ -297,11 +455,11 @@ def test_a_holder_that_slept_finds_the_job_in_other_hands(in_services: InService
     """The zombie wakes up while its successor is still at work."""
 
     async def check(services: Services) -> None:
-        claimed: list[int] = []
+        claimed: list[Turn] = []
         zombie_awake, successor_may_finish = asyncio.Event(), asyncio.Event()
 
         async def wait_and_count(turn: Turn) -> dict[str, Any]:
-            claimed.append(turn.fence)
+            claimed.append(turn)
             await (zombie_awake if len(claimed) == 1 else successor_may_finish).wait()
             return await count(turn)
 
@@ -311,7 +469,7 @@ def test_a_holder_that_slept_finds_the_job_in_other_hands(in_services: InService
                 await asyncio.sleep(0.01)
             return task
 
-        job = Job("count", run=wait_and_count, every=10)
+        job = Job("count", 10, wait_and_count)
         zombie = await work_as(1)
         await let_time_pass(services)
         successor = await work_as(2)
@@ -325,9 +483,8 @@ def test_a_holder_that_slept_finds_the_job_in_other_hands(in_services: InService
     in_services(check)
 
 
-@pytest.mark.parametrize("step", ["_record", "_release"])
 def test_the_effect_and_its_record_are_one(
-    in_services: InServices, monkeypatch: pytest.MonkeyPatch, step: str
+    in_services: InServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process that dies between the work and its record has not done the work."""
 
@@ -336,7 +493,7 @@ def test_the_effect_and_its_record_are_one(
 
     async def check(services: Services) -> None:
         with monkeypatch.context() as patch:
-            patch.setattr(Runner, step, die)
+            patch.setattr("app.tick.claim._record", die)
             with pytest.raises(asyncio.CancelledError):
                 await Runner(services, [COUNT]).run(COUNT, at(0), "loop")
         assert await counted(services) == 0

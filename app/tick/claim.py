@@ -1,0 +1,261 @@
+"""Who may work on which occurrence: every change of a job's row, and of the record of its runs.
+
+The lease keeps others away while somebody works; the fence keeps a holder from committing after
+its lease ran out. See M. Kleppmann, "How to do distributed locking" (2016), on fencing tokens.
+"""
+
+import random
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import Update, insert, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.database import changed, database_now, utcnow
+from app.tick.job import Job, moment
+from app.tick.tables import TickJob, TickRun
+
+MAX_ATTEMPTS = 5
+MAX_CATCH_UP = 100
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+Status = Literal["done", "replayed", "superseded", "running", "failed"]
+
+
+class LostFence(Exception):
+    """The lease ran out and somebody else claimed the job: what was done since is rolled back."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one occurrence of a job."""
+
+    job: str
+    occurrence: datetime
+    status: Status
+    result: dict[str, Any] | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to work on an occurrence, while nobody has claimed the job since.
+
+    `done_through`: what is dealt with once this occurrence is.
+    `attempts`: tries of the job since its last success, this one included unless made by hand.
+    `last`: whether the job is given up if this one fails.
+    """
+
+    job: Job
+    occurrence: int
+    fence: int
+    holder: str
+    done_through: int
+    attempts: int
+    last: bool
+    _began: float = field(default_factory=time.monotonic)
+
+    @property
+    def mine(self) -> Update:
+        """An UPDATE of the job's row that finds none once somebody else has claimed it."""
+        return update(TickJob).where(
+            TickJob.name == self.job.name,
+            TickJob.fence == self.fence,
+            TickJob.owner == self.holder,
+        )
+
+    @property
+    def worked_ms(self) -> int:
+        return round((time.monotonic() - self._began) * 1_000)
+
+    async def hold(self, session: AsyncSession, **values: object) -> None:
+        """Lock the job's row until the session's commit. Raises LostFence."""
+        # An UPDATE, because it keeps the row locked on every database.
+        if await changed(session, self.mine.values(fence=self.fence, **values)) != 1:
+            raise LostFence(self.job.name)
+
+
+async def take(
+    session: AsyncSession, job: Job, period: int, asked: int, holder: str, trigger: str
+) -> Claim | Outcome:
+    """Claim the next occurrence up to `asked`, or return why there is nothing to claim."""
+    now = await database_now(session)
+    row = await session.get_one(TickJob, job.name)
+    if row.done_through >= asked:
+        return await past(session, job, asked)
+    if row.lease_until > now:
+        return await _waiting(session, job, row, asked)
+    if job.catch_up == "skip" and moment(asked + period) <= now:
+        return outcome(job, asked, "superseded")
+    occurrence = _next(job, period, row.done_through, asked)
+    claim = Claim(
+        job,
+        occurrence,
+        row.fence + 1,
+        holder,
+        done_through=occurrence,
+        attempts=row.attempts + 1,
+        last=row.attempts + 1 >= MAX_ATTEMPTS,
+    )
+    free = (
+        TickJob.fence == row.fence,
+        TickJob.lease_until < now,
+        TickJob.done_through < occurrence,
+    )
+    if not await _claimed(session, claim, now, *free):
+        return outcome(job, asked, "running")
+    await _note_attempt(session, claim, trigger)
+    return claim
+
+
+async def take_again(
+    session: AsyncSession, job: Job, occurrence: int, holder: str
+) -> Claim | Outcome:
+    """Claim an occurrence that is past and was not done, for one more try by hand.
+
+    Returns why not, if it was done, never begun, or somebody is at work on the job.
+    """
+    now = await database_now(session)
+    row = await session.get(TickJob, job.name)
+    run = await session.get(TickRun, {"name": job.name, "occurrence": occurrence})
+    if row is None or run is None or run.state == "done":
+        return await past(session, job, occurrence)
+    if row.owner is not None and row.lease_until > now:
+        return outcome(job, occurrence, "running")
+    claim = Claim(
+        job,
+        occurrence,
+        row.fence + 1,
+        holder,
+        done_through=max(row.done_through, occurrence),
+        attempts=row.attempts,
+        last=True,
+    )
+    if not await _claimed(session, claim, now, TickJob.fence == row.fence):
+        return outcome(job, occurrence, "running")
+    await _note_attempt(session, claim, "retry")
+    return claim
+
+
+async def finish(session: AsyncSession, claim: Claim, result: dict[str, Any]) -> None:
+    """Record that the work is done, in the transaction that did it. Raises LostFence."""
+    counted = {"done": TickJob.done + 1, "worked_ms": TickJob.worked_ms + claim.worked_ms}
+    await claim.hold(session, **_freed(claim), attempts=0, **counted)
+    await _record(session, claim, "done", result=result)
+
+
+async def fail(session: AsyncSession, claim: Claim, error: str) -> Outcome:
+    """Let go of a job that failed: for a while, or of this occurrence for good."""
+    if claim.last:
+        values = _freed(claim) | {"attempts": 0, "dead": TickJob.dead + 1}
+    else:
+        until = await database_now(session) + _pause(claim.attempts)
+        values = {"owner": None, "lease_until": until}
+    values |= {"failed": TickJob.failed + 1, "worked_ms": TickJob.worked_ms + claim.worked_ms}
+    if await changed(session, claim.mine.values(**values)) != 1:
+        # The commit that seemed to fail went through; or somebody else has the job.
+        return await past(session, claim.job, claim.occurrence)
+    await _record(session, claim, "dead" if claim.last else "failed", error=error)
+    return outcome(claim.job, claim.occurrence, "failed", error=error)
+
+
+async def give_back(session: AsyncSession, claim: Claim) -> None:
+    """Let go of a job that was interrupted, as if this try had not been."""
+    values = {"owner": None, "lease_until": NEVER, "attempts": claim.attempts - 1}
+    if await changed(session, claim.mine.values(**values)) == 1:
+        await _record(session, claim, "failed", error="interrupted: the process was asked to stop")
+
+
+async def count(session: AsyncSession, job: Job, **more: int) -> None:
+    """Add to what is counted of a job: how often it was `lost` or `replayed`."""
+    sums = {name: getattr(TickJob, name) + number for name, number in more.items()}
+    await session.execute(update(TickJob).where(TickJob.name == job.name).values(**sums))
+
+
+async def past(session: AsyncSession, job: Job, occurrence: int) -> Outcome:
+    """Return what became of an occurrence that is dealt with."""
+    run = await session.get(TickRun, {"name": job.name, "occurrence": occurrence})
+    if run is not None and run.state == "done":
+        return outcome(job, occurrence, "replayed", result=run.result)
+    if run is not None and run.state == "dead":
+        return outcome(job, occurrence, "failed", error=run.error)
+    return outcome(job, occurrence, "superseded")
+
+
+def outcome(
+    job: Job,
+    occurrence: int,
+    status: Status,
+    result: dict[str, Any] | None = None,
+    error: str | None = None,
+) -> Outcome:
+    return Outcome(job.name, moment(occurrence), status, result, error)
+
+
+def _next(job: Job, period: int, done_through: int, asked: int) -> int:
+    if job.catch_up != "all":
+        return asked
+    oldest = done_through // period * period + period
+    return max(oldest, asked - (MAX_CATCH_UP - 1) * period)
+
+
+async def _waiting(session: AsyncSession, job: Job, row: TickJob, asked: int) -> Outcome:
+    if row.owner is not None:
+        return outcome(job, asked, "running")
+    run = await session.get(TickRun, {"name": job.name, "occurrence": row.occurrence})
+    return outcome(job, asked, "failed", error=run.error if run is not None else None)
+
+
+async def _claimed(session: AsyncSession, claim: Claim, now: datetime, *free: Any) -> bool:
+    """Write the claim into the job's row; tell whether the row was still as `free` says."""
+    values = {
+        "fence": claim.fence,
+        "owner": claim.holder,
+        "occurrence": claim.occurrence,
+        "lease_until": now + claim.job.lease,
+        "attempts": claim.attempts,
+    }
+    row = update(TickJob).where(TickJob.name == claim.job.name, *free)
+    return await changed(session, row.values(**values)) == 1
+
+
+async def _note_attempt(session: AsyncSession, claim: Claim, trigger: str) -> None:
+    key = {"name": claim.job.name, "occurrence": claim.occurrence}
+    run = await session.get(TickRun, key)
+    values = {
+        "fence": claim.fence,
+        "state": "running",
+        "attempts": run.attempts + 1 if run is not None else 1,
+        "trigger": trigger,
+        "claimed_at": utcnow(),
+        "finished_at": None,
+    }
+    if run is None:
+        await session.execute(insert(TickRun).values(**key, **values))
+    else:
+        await session.execute(update(TickRun).filter_by(**key).values(**values))
+
+
+async def _record(
+    session: AsyncSession,
+    claim: Claim,
+    state: str,
+    result: dict[str, Any] | None = None,
+    error: str | None = None,
+) -> None:
+    await session.execute(
+        update(TickRun)
+        .filter_by(name=claim.job.name, occurrence=claim.occurrence)
+        .values(state=state, finished_at=utcnow(), result=result, error=error)
+    )
+
+
+def _freed(claim: Claim) -> dict[str, Any]:
+    return {"owner": None, "lease_until": NEVER, "done_through": claim.done_through}
+
+
+def _pause(attempts: int) -> timedelta:
+    """Return how long to wait after `attempts` failures: doubling from 5 s, spread."""
+    return timedelta(seconds=5 * 2 ** (attempts - 1) * random.uniform(1, 1.25))
