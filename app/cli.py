@@ -5,7 +5,6 @@ import os
 import socket
 import sqlite3
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -13,20 +12,17 @@ from urllib.parse import urlsplit
 import structlog
 import typer
 from pydantic import ValidationError
-from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.cli_check import check
 from app.cli_migrate import migrate, migrate_unless_newer
+from app.cli_tick import ticks
 from app.cli_user import users
-from app.console import Failure, database_file, err, out, plain, with_services
-from app.errors import BadTickTime, Refusal, UnknownJob
-from app.jobs import JOBS
+from app.console import Failure, database_file, err, out, plain
+from app.errors import Refusal
 from app.logs import configure_logging
 from app.mail.transports import Away
-from app.services import Services
 from app.settings import Settings
-from app.tick.runner import Runner
 
 log = structlog.get_logger()
 cli = typer.Typer(
@@ -37,6 +33,7 @@ cli = typer.Typer(
     add_completion=False,
 )
 cli.add_typer(users, name="user")
+cli.add_typer(ticks, name="tick")
 
 
 def main() -> None:
@@ -136,48 +133,6 @@ def _in_url(host: str) -> str:
 
 
 cli.command()(migrate)
-
-
-@cli.command()
-def tick(
-    job: Annotated[str | None, typer.Argument(help="Only this job.")] = None,
-    at: Annotated[
-        str | None, typer.Option(metavar="ISO-TIME", help="As if at this moment, with an offset.")
-    ] = None,
-) -> None:
-    """Run the jobs that are due. What was done before is not done again."""
-    at_time = _parse_time(at) if at else None
-
-    async def run(services: Services) -> list[Any]:
-        try:
-            return list(await Runner(services, JOBS).tick("command", at_time, job))
-        except UnknownJob:
-            names = ", ".join(job.name for job in JOBS)
-            raise Failure(f"no such job; there are {names}") from None
-        except BadTickTime:
-            raise Failure("--at is before 1970, or further ahead than the next turn") from None
-
-    outcomes = with_services(run)
-    table = Table("Job", "Occurrence", "Status", "Result")
-    for outcome in outcomes:
-        said = outcome.error if outcome.error else outcome.result
-        occurrence = outcome.occurrence.isoformat().replace("+00:00", "Z")
-        table.add_row(
-            outcome.job, occurrence, outcome.status, "" if said is None else plain(str(said))
-        )
-    out.print(table)
-    if any(outcome.status == "failed" for outcome in outcomes):
-        raise Failure("a job failed; it is tried again at the next tick")
-
-
-def _parse_time(text: str) -> datetime:
-    try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter("not an ISO 8601 time, such as 2026-01-31T12:00:00Z") from None
-    if parsed.tzinfo is None:
-        raise typer.BadParameter(f"give an offset, such as Z: {text}Z")
-    return parsed
 
 
 cli.command()(check)

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from dotenv import dotenv_values
 from rich.table import Table
 
-from app import health
+from app import schema
 from app.console import Failure, out, plain, with_services
 from app.mail.transports import Away, open_transport
 from app.services import Services
@@ -38,7 +38,7 @@ async def _look(services: Services) -> dict[str, str | None]:
     settings_faults = filter(None, [settings.half_configured(), *_misspelt()])
     return {
         "settings": "; ".join(settings_faults) or None,
-        "database and migrations": await health.fault(services.database),
+        "database and migrations": await schema.fault(services.database),
         "mail": mail_fault,
     }
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 from rich.console import Console
 from sqlalchemy import make_url
 
-from app import health
+from app import schema
 from app.folders import make_private
 from app.logs import configure_logging
 from app.services import Services, open_services
@@ -64,7 +64,7 @@ def with_services(
     async def run() -> Result:
         configure_logging(settings)
         async with open_services(settings) as services:
-            if must_be_ready and (fault := await health.fault(services.database)) is not None:
+            if must_be_ready and (fault := await schema.fault(services.database)) is not None:
                 raise Failure(fault)
             return await work(services)
 

@@ -7,7 +7,8 @@ Refusal (status, code)
 ├── BadTickTime      400  a time that cannot be read, or lies in the future
 ├── UnknownJob       400
 ├── LastSuperuser    409  nobody would be left to manage accounts
-└── TickRunning      409  another process is at work on it; Retry-After
+├── TickRunning      409  another process is at work on it; Retry-After
+└── TickTooOften     429  Retry-After
 """
 
 import json
@@ -68,6 +69,10 @@ class TickRunning(Refusal):
 
     def __init__(self, retry_after: int) -> None:
         self.headers = {"Retry-After": str(retry_after)}
+
+
+class TickTooOften(TickRunning):
+    status, code = 429, "TICK_TOO_OFTEN"
 
 
 def install_handlers(app: FastAPI) -> None:

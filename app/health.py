@@ -2,16 +2,14 @@
 
 from typing import Literal
 
-import structlog
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
-from sqlalchemy.exc import SQLAlchemyError
 
 from app import schema
-from app.database import Database
+from app.tick import runs
+from app.tick.runner import Runner
 
 router = APIRouter(prefix="/health", tags=["health"])
-log = structlog.get_logger()
 
 
 class Health(BaseModel):
@@ -19,6 +17,12 @@ class Health(BaseModel):
 
     status: Literal["ok", "unavailable"] = "ok"
     reason: str | None = None
+
+
+class Readiness(Health):
+    """`warnings`: what somebody should look at, though requests can be served."""
+
+    warnings: list[str] = []
 
 
 @router.get("/live", name="health:live", summary="Is the process alive?")
@@ -31,23 +35,13 @@ async def live() -> Health:
     "/ready",
     name="health:ready",
     summary="Can it serve?",
-    responses={503: {"model": Health}},
+    responses={503: {"model": Readiness}},
 )
-async def ready(request: Request, response: Response) -> Health:
+async def ready(request: Request, response: Response) -> Readiness:
     """The database answers and its schema is the one this code needs. Else no traffic, please."""
-    reason = await fault(request.state.services.database)
+    runner: Runner = request.state.runner
+    reason = await schema.fault(runner.services.database)
     if reason is None:
-        return Health()
+        return Readiness(warnings=await runs.late(runner))
     response.status_code = 503
-    return Health(status="unavailable", reason=reason)
-
-
-async def fault(database: Database) -> str | None:
-    """Return why no request can be served now, and the mend; None if all is well."""
-    try:
-        async with database.transaction() as session:
-            revisions = await schema.revisions(session)
-    except (SQLAlchemyError, OSError) as error:
-        log.error("database unavailable", error=str(error))
-        return "the database does not answer: is KEYSTEAD_DATABASE_URL right, and is it running?"
-    return None if revisions.usable else revisions.mend
+    return Readiness(status="unavailable", reason=reason)

@@ -5,12 +5,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import structlog
+from aiolimiter import AsyncLimiter
 from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 from starlette.routing import BaseRoute
 
-from app import health
+from app import health, schema
 from app.errors import install_handlers
 from app.jobs import JOBS, deliver_mail
 from app.logs import configure_logging
@@ -19,9 +20,12 @@ from app.pages import routes as pages
 from app.services import open_services
 from app.sessions.auth import accounts, backend, get_user_manager
 from app.settings import Settings
+from app.tick import admin as ticks
+from app.tick import metrics
 from app.tick import routes as tick
 from app.tick.loop import local_loop
 from app.tick.runner import Runner
+from app.tokens import needs_token
 from app.users import admin
 from app.users.routes import auth_router
 from app.users.schemas import UserCreate, UserRead, UserUpdate
@@ -66,6 +70,8 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
     """Mount every route with its guard. `accounts`' routers bring theirs: own or superuser's."""
     verified = settings.require_verified
     superuser = Depends(accounts.current_user(active=True, verified=verified, superuser=True))
+    scheduler = Depends(needs_token("TickToken", lambda settings: settings.tick_token))
+    prometheus = Depends(needs_token("MetricsToken", lambda settings: settings.metrics_token))
     login = accounts.get_auth_router(backend, requires_verification=verified)
     register = accounts.get_register_router(UserRead, UserCreate)
     users = accounts.get_users_router(UserRead, UserUpdate, requires_verification=verified)
@@ -74,16 +80,18 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
     app.include_router(login, prefix="/auth/jwt", tags=["auth"])
     app.include_router(register, prefix="/auth", tags=["auth"])
     app.include_router(auth_router(get_user_manager), prefix="/auth", tags=["auth"])
-    app.include_router(
-        admin.router,
-        dependencies=[superuser],
-        responses={
-            401: {"description": "No login."},
-            403: {"description": "Not a superuser."},
-        },
-    )
+    for router in (admin.router, ticks.router):
+        app.include_router(
+            router,
+            dependencies=[superuser],
+            responses={
+                401: {"description": "No login."},
+                403: {"description": "Not a superuser."},
+            },
+        )
     app.include_router(users, prefix="/users", tags=["users"])
-    app.include_router(tick.router)  # guarded by its own token
+    app.include_router(tick.router, dependencies=[scheduler])
+    app.include_router(metrics.router, dependencies=[prometheus])
     app.include_router(health.router)
     app.include_router(pages.router)
     app.mount("/static", StaticFiles(packages=[("app.pages", "static")]))
@@ -109,12 +117,13 @@ def _lifespan(settings: Settings) -> Any:
         async with AsyncExitStack() as stack:
             services = await stack.enter_async_context(open_services(settings))
             runner = Runner(services, JOBS)
-            if (fault := await health.fault(services.database)) is not None:
+            if (fault := await schema.fault(services.database)) is not None:
                 log.error("not ready", reason=fault)
             if settings.tick_seconds:
                 await stack.enter_async_context(courier(services, deliver_mail))
                 await stack.enter_async_context(local_loop(runner))
-            yield {"services": services, "runner": runner}
+            limit = AsyncLimiter(tick.PER_MINUTE)
+            yield {"services": services, "runner": runner, "tick_limit": limit}
 
     return lifespan
 

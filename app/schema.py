@@ -5,9 +5,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import structlog
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.database import Database
+
+log = structlog.get_logger()
 
 ROOT = Path(__file__).parent.parent
 
@@ -90,6 +95,17 @@ async def revisions(session: AsyncSession) -> Revisions:
     except DBAPIError:
         current = None
     return Revisions(current, head())
+
+
+async def fault(database: Database) -> str | None:
+    """Return why no request can be served now, and the mend; None if all is well."""
+    try:
+        async with database.transaction() as session:
+            found = await revisions(session)
+    except (SQLAlchemyError, OSError) as error:
+        log.error("database unavailable", error=str(error))
+        return "the database does not answer: is KEYSTEAD_DATABASE_URL right, and is it running?"
+    return None if found.usable else found.mend
 
 
 def migrate(

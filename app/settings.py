@@ -106,6 +106,10 @@ class Settings(BaseSettings):
         description="Bearer token of `POST /tick`; two, with a comma between, while one replaces "
         "the other. Empty: the route answers 404.",
     )
+    metrics_token: Annotated[list[SecretStr], NoDecode] = Field(
+        [],
+        description="Bearer token of `GET /metrics`; two, as above. Empty: the route answers 404.",
+    )
     tick_seconds: int = Field(
         10,
         ge=0,
@@ -150,7 +154,7 @@ class Settings(BaseSettings):
         "INFO", description="Least severe line that is logged."
     )
 
-    @field_validator("tick_token", mode="before")
+    @field_validator("tick_token", "metrics_token", mode="before")
     @classmethod
     def _split_tokens(cls, value: object) -> object:
         if isinstance(value, str):

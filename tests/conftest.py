@@ -89,7 +89,8 @@ def strict_service(
 ) -> Iterator[Service]:
     """The same, where only people with a verified address may log in."""
     folder = tmp_path_factory.mktemp(f"strict-{request.param}")
-    with RUNS[request.param](folder, require_verified="true", tick_token="") as running:
+    settings = {"require_verified": "true", "tick_token": "", "metrics_token": ""}
+    with RUNS[request.param](folder, **settings) as running:
         yield running
 
 

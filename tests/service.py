@@ -30,6 +30,7 @@ from tests.databases.server import free_port
 
 SECRET = "a secret that only tests know, 32 characters or more"
 TICK_TOKEN = "a token that only tests know"
+METRICS_TOKEN = "another token that only tests know"
 PASSWORD = "excalibur 1"
 WAIT_SECONDS = 60
 
@@ -159,6 +160,7 @@ def make_environment(folder: Path, **settings: str) -> dict[str, str]:
         "KEYSTEAD_MAIL_URL": f"file:{folder}/mail",
         "KEYSTEAD_SECRET_KEY": SECRET,
         "KEYSTEAD_TICK_TOKEN": TICK_TOKEN,
+        "KEYSTEAD_METRICS_TOKEN": METRICS_TOKEN,
         # What hashes cost is not what these tests are about.
         "KEYSTEAD_ARGON2_MEMORY_KIB": "64",
         **{f"KEYSTEAD_{name.upper()}": value for name, value in settings.items()},

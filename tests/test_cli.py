@@ -144,6 +144,45 @@ def test_tick(environment: dict[str, str], folder: Path) -> None:
         assert job in said
 
 
+def test_tick_help_names_both_ways(environment: dict[str, str]) -> None:
+    said = run_command(environment, "tick", "--help")
+    for word in ("tick JOB", "status", "history", "retry"):
+        assert word in said
+
+
+def test_tick_status_and_history(environment: dict[str, str], folder: Path) -> None:
+    said = run_command(environment, "tick", "status")
+    assert said.count("new") == 3
+    run_command(environment, "tick", "count", "--at", "2026-01-01T00:00:00Z")
+    in_database(folder, "ALTER TABLE tick_counter RENAME TO elsewhere")
+    run_command(environment, "tick", "count", "--at", "2026-01-01T00:00:10Z", code=1)
+    said = run_command(environment, "tick", "status")
+    assert "failing, late" in said
+    assert "2026-01-01T00:00:10Z failed" in said
+    said = run_command(environment, "tick", "history", "count")
+    assert said.index("2026-01-01T00:00:10Z") < said.index("2026-01-01T00:00:00Z")
+    assert "{'count': 1}" in said
+    assert "elsewhere" not in said
+    assert "tick_counter" in said
+    assert "2026-01-01" not in run_command(environment, "tick", "history", "count", "--dead")
+    assert "no such job" in run_command(environment, "tick", "history", "conquer", code=1)
+
+
+def test_tick_retry(environment: dict[str, str], folder: Path) -> None:
+    at = "2026-01-01T00:00:00Z"
+    assert "never began" in run_command(environment, "tick", "retry", "count", at, code=1)
+    in_database(folder, "ALTER TABLE tick_counter RENAME TO elsewhere")
+    run_command(environment, "tick", "count", "--at", at, code=1)
+    assert "failed again" in run_command(environment, "tick", "retry", "count", at, code=1)
+    assert at in run_command(environment, "tick", "history", "count", "--dead")
+    in_database(folder, "ALTER TABLE elsewhere RENAME TO tick_counter")
+    assert "{'count': 1}" in run_command(environment, "tick", "retry", "count", at)
+    assert "replayed" in run_command(environment, "tick", "retry", "count", at)
+    assert at not in run_command(environment, "tick", "history", "count", "--dead")
+    assert "no such job" in run_command(environment, "tick", "retry", "conquer", at, code=1)
+    assert "ISO 8601" in run_command(environment, "tick", "retry", "count", "noon", code=2)
+
+
 def test_a_failing_job_fails_the_command(environment: dict[str, str], folder: Path) -> None:
     in_database(folder, "ALTER TABLE tick_counter RENAME TO elsewhere")
     said = run_command(environment, "tick", "count", code=1)

@@ -1,21 +1,22 @@
 """`POST /tick`: lets something outside say that time has passed."""
 
-import hmac
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from fastapi import APIRouter, Depends, Request, Response
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from aiolimiter import AsyncLimiter
+from fastapi import APIRouter, Request, Response
 from fastapi_users.router.common import ErrorModel
 from pydantic import BaseModel
 
-from app.errors import BadTickTime, NotFound, TickRunning, Unauthorized
-from app.services import ServicesDep
-from app.tick.runner import Outcome, Runner
+from app.errors import BadTickTime, TickRunning, TickTooOften
+from app.tick.claim import Outcome
+from app.tick.runner import Runner
 
 router = APIRouter(tags=["tick"])
 
 RETRY_AFTER = 5
+# Of one process. A scheduler asks once a period; whoever has stolen the token, as often as he can.
+PER_MINUTE = 120
 
 
 class TickRequest(BaseModel):
@@ -39,28 +40,19 @@ class TickReport(BaseModel):
     jobs: list[JobReport]
 
 
-async def scheduler(
-    services: ServicesDep,
-    credentials: Annotated[
-        HTTPAuthorizationCredentials | None,
-        Depends(HTTPBearer(scheme_name="TickToken", auto_error=False)),
-    ],
-) -> None:
-    """Let nobody in but who knows a token; where none is set there is no such route."""
-    tokens = services.settings.tick_token
-    if not tokens:
-        raise NotFound
-    given = (credentials.credentials if credentials else "").encode()
-    if not any(hmac.compare_digest(given, token.get_secret_value().encode()) for token in tokens):
-        raise Unauthorized
-
-
 @router.post(
     "/tick",
     name="tick:tick",
     summary="Say that time has passed",
-    dependencies=[Depends(scheduler)],
     responses={
+        200: {
+            "headers": {
+                "Idempotent-Replayed": {
+                    "description": "`true` if all of it was done before.",
+                    "schema": {"type": "string"},
+                }
+            }
+        },
         400: {
             "model": ErrorModel,
             "description": "A bad time, or a job that does not exist.",
@@ -71,17 +63,25 @@ async def scheduler(
             "model": ErrorModel,
             "description": "All of it is running elsewhere: Retry-After.",
         },
+        429: {"model": ErrorModel, "description": "Too often: Retry-After."},
         500: {"model": TickReport, "description": "A job failed: send the same again."},
     },
 )
 async def tick(request: Request, response: Response, body: TickRequest | None = None) -> TickReport:
     """Run what is due. Sent again, for whatever reason, it happens once."""
     body = body or TickRequest()
+    limit: AsyncLimiter = request.state.tick_limit
+    if not limit.has_capacity():
+        raise TickTooOften(RETRY_AFTER)
+    await limit.acquire()
     runner: Runner = request.state.runner
     outcomes = await runner.tick("http", _parse(body.scheduled_at), body.job)
-    if outcomes and all(outcome.status == "running" for outcome in outcomes):
+    statuses = {outcome.status for outcome in outcomes}
+    if statuses == {"running"}:
         raise TickRunning(RETRY_AFTER)
-    if any(outcome.status == "failed" for outcome in outcomes):
+    if statuses == {"replayed"}:
+        response.headers["Idempotent-Replayed"] = "true"
+    if "failed" in statuses:
         response.status_code = 500
     return TickReport(jobs=[_report(outcome) for outcome in outcomes])
 

@@ -8,4 +8,4 @@ def test_live(service: Service) -> None:
 def test_ready(service: Service) -> None:
     answer = service.client.get("/health/ready")
     assert answer.status_code == 200
-    assert answer.json() == {"status": "ok", "reason": None}
+    assert answer.json() == {"status": "ok", "reason": None, "warnings": []}

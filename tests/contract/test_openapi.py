@@ -17,7 +17,10 @@ CODES = {
     ("patch", "/users/{id}"): "200 400 401 403 404 409 422",
     ("delete", "/users/{id}"): "204 401 403 404 409 422",
     ("get", "/users"): "200 401 403 422",
-    ("post", "/tick"): "200 400 401 404 409 422 500",
+    ("post", "/tick"): "200 400 401 404 409 422 429 500",
+    ("get", "/metrics"): "200 401 404",
+    ("get", "/admin/ticks"): "200 401 403",
+    ("get", "/admin/ticks/{job}"): "200 401 403 404 422",
     ("get", "/health/live"): "200",
     ("get", "/health/ready"): "200 503",
 }
@@ -45,7 +48,7 @@ def test_the_security_scheme(service: Service) -> None:
         if {"OAuth2PasswordBearer": []} in operation.get("security", [])
     }
     assert guarded == {
-        key for key in CODES if key[1].startswith("/users") or key[1] == "/auth/jwt/logout"
+        key for key in CODES if key[1].startswith(("/users", "/admin", "/auth/jwt/logout"))
     }
 
 

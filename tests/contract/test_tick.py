@@ -46,6 +46,16 @@ def test_the_same_again_is_replayed(service: Service) -> None:
     assert again["occurrence"] == first["occurrence"]
 
 
+def test_a_replay_says_so(service: Service) -> None:
+    at = datetime.now(UTC).isoformat()
+    tick(service, scheduled_at=at, job="count")
+    assert tick(service, scheduled_at=at, job="count").headers["Idempotent-Replayed"] == "true"
+    anew = datetime.now(UTC) + timedelta(seconds=10)
+    first = tick(service, scheduled_at=anew.isoformat(), job="count")
+    replayed = first.json()["jobs"][0]["status"] == "replayed"  # another test was faster
+    assert ("Idempotent-Replayed" in first.headers) is replayed
+
+
 def test_long_ago_is_superseded(service: Service) -> None:
     tick(service, job="count")
     report = tick(service, scheduled_at="2001-01-01T00:00:00Z", job="count").json()["jobs"][0]
@@ -110,8 +120,11 @@ def test_many_at_once_count_once(service: Service) -> None:
     assert set(answers) <= {(200, "done"), (200, "replayed"), (409, None)}
 
 
-def test_only_post(service: Service) -> None:
-    assert service.client.get("/tick", headers=TOKEN).status_code == 405
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"])
+def test_only_post(service: Service, method: str) -> None:
+    answer = service.client.request(method, "/tick", headers=TOKEN)
+    assert answer.status_code == 405
+    assert answer.headers["Allow"] == "POST"
 
 
 def test_without_a_token_there_is_no_such_route(strict_service: Service) -> None:

@@ -1,0 +1,163 @@
+"""`keystead tick …`: run jobs by hand, and see what they did."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from typer.core import TyperGroup
+
+from app.console import Failure, Result, out, plain, with_services
+from app.errors import BadTickTime, UnknownJob
+from app.jobs import JOBS
+from app.services import Services
+from app.tick import runs
+from app.tick.claim import Outcome
+from app.tick.runner import Runner
+
+RUN = "run"
+
+
+class JobOrCommand(TyperGroup):
+    """`tick`, `tick JOB` and `tick --at …` run jobs; a command's name is that command."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args[:1] != ["--help"] and args[:1] not in [[name] for name in self.commands]:
+            args = [RUN, *args]
+        return super().parse_args(ctx, args)
+
+
+ticks = typer.Typer(
+    cls=JobOrCommand,
+    help="Run the jobs that are due: `tick`, or `tick JOB`; or see what they did.",
+    no_args_is_help=False,
+)
+
+
+@ticks.command(RUN)
+def run(
+    job: Annotated[str | None, typer.Argument(help="Only this job.")] = None,
+    at: Annotated[
+        str | None, typer.Option(metavar="ISO-TIME", help="As if at this moment, with an offset.")
+    ] = None,
+) -> None:
+    """Run the jobs that are due (the default). What was done before is not done again."""
+    at_time = _parse_time(at) if at else None
+    try:
+        outcomes = _with_runner(lambda runner: runner.tick("command", at_time, job))
+    except BadTickTime:
+        raise Failure("--at is before 1970, or further ahead than the next turn") from None
+    _show_outcomes(outcomes)
+    if any(outcome.status == "failed" for outcome in outcomes):
+        raise Failure("a job failed; it is tried again at the next tick")
+
+
+@ticks.command()
+def status() -> None:
+    """Show how each job is: its last run, how late it is, when it is next."""
+
+    async def read(runner: Runner) -> list[runs.JobStatus]:
+        async with runner.services.database.transaction() as session:
+            return await runs.statuses(session, runner)
+
+    table = Table("Job", "State", "Last run", "Took", "Lag", "Attempts", "Next", "Dead")
+    for job in _with_runner(read):
+        last = job.last
+        table.add_row(
+            job.job,
+            f"[red]{job.state}, late[/]" if job.late else job.state,
+            f"{_time(last.scheduled_at)} {last.state}" if last else "–",
+            _seconds(last.seconds) if last else "–",
+            _seconds(job.lag),
+            str(job.attempts),
+            _time(job.next),
+            f"[red]{job.dead}[/]" if job.dead else "0",
+        )
+    out.print(table)
+
+
+@ticks.command()
+def history(
+    job: str,
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many runs.")] = 20,
+    dead: Annotated[bool, typer.Option("--dead", help="Only what was given up.")] = False,
+) -> None:
+    """Show what a job did, the newest first."""
+
+    async def read(runner: Runner) -> list[runs.Run]:
+        if job not in runner.jobs:
+            raise UnknownJob
+        async with runner.services.database.transaction() as session:
+            return await runs.history(session, job, limit=limit, dead=dead)
+
+    table = Table("Occurrence", "State", "Attempts", "Trigger", "Claimed", "Took", "Result")
+    for one in _with_runner(read):
+        said = one.error if one.error is not None else one.result
+        table.add_row(
+            _time(one.scheduled_at),
+            f"[red]{one.state}[/]" if one.state in ("dead", "failed") else one.state,
+            str(one.attempts),
+            one.trigger,
+            _time(one.claimed_at),
+            _seconds(one.seconds),
+            "" if said is None else plain(str(said)),
+        )
+    out.print(table)
+
+
+@ticks.command()
+def retry(
+    job: str,
+    occurrence: Annotated[str, typer.Argument(metavar="OCCURRENCE", help="As history prints it.")],
+) -> None:
+    """Try once more an occurrence that failed or was given up."""
+    at = _parse_time(occurrence)
+    outcome = _with_runner(lambda runner: runner.retry(job, at))
+    _show_outcomes([outcome])
+    if outcome.status == "superseded":
+        raise Failure(f"{job} never began {occurrence}: see `keystead tick history {job}`")
+    if outcome.status == "running":
+        raise Failure(f"{job} is running; try again when it has ended")
+    if outcome.status == "failed":
+        raise Failure("it failed again; nothing tries it any more but you")
+
+
+def _with_runner(work: Callable[[Runner], Awaitable[Result]]) -> Result:
+    async def run(services: Services) -> Result:
+        return await work(Runner(services, JOBS))
+
+    try:
+        return with_services(run)
+    except UnknownJob:
+        names = ", ".join(job.name for job in JOBS)
+        raise Failure(f"no such job; there are {names}") from None
+
+
+def _show_outcomes(outcomes: list[Outcome]) -> None:
+    table = Table("Job", "Occurrence", "Status", "Result")
+    for outcome in outcomes:
+        said = outcome.error if outcome.error else outcome.result
+        occurrence = _time(outcome.occurrence)
+        table.add_row(
+            outcome.job, occurrence, outcome.status, "" if said is None else plain(str(said))
+        )
+    out.print(table)
+
+
+def _parse_time(text: str) -> datetime:
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter("not an ISO 8601 time, such as 2026-01-31T12:00:00Z") from None
+    if parsed.tzinfo is None:
+        raise typer.BadParameter(f"give an offset, such as Z: {text}Z")
+    return parsed
+
+
+def _time(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _seconds(seconds: float | None) -> str:
+    return "–" if seconds is None else f"{seconds:.3g} s"

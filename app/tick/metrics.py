@@ -1,0 +1,88 @@
+"""`GET /metrics`: the jobs for Prometheus (OpenMetrics 1.0).
+
+All of it is the database's: each process has seen a part only, and a function on Lambda forgets.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, Request, Response
+
+from app.database import SessionDep
+from app.tick import runs
+from app.tick.runner import Runner
+from app.tick.runs import JobStatus
+
+if TYPE_CHECKING:
+    from prometheus_client.metrics_core import Metric
+
+router = APIRouter(tags=["tick"])
+
+
+@router.get(
+    "/metrics",
+    name="tick:metrics",
+    summary="See the jobs as Prometheus does",
+    response_class=Response,
+    responses={
+        200: {"content": {"application/openmetrics-text": {}}},
+        401: {"description": "Missing or wrong token."},
+        404: {"description": "No token is configured."},
+    },
+)
+async def metrics(request: Request, session: SessionDep) -> Response:
+    """Lag, duration, attempts, and how often runs were done, lost, replayed or given up."""
+    # A twentieth of a second, that only who asks for it should spend.
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
+    from prometheus_client.registry import Collector
+
+    runner: Runner = request.state.runner
+    found = await runs.statuses(session, runner)
+
+    class Jobs(Collector):
+        def collect(self) -> Iterator["Metric"]:
+            return _families(found)
+
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Jobs())
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _families(found: list[JobStatus]) -> Iterator["Metric"]:
+    from prometheus_client.metrics_core import (
+        CounterMetricFamily,
+        GaugeMetricFamily,
+        SummaryMetricFamily,
+    )
+
+    lag = GaugeMetricFamily(
+        "keystead_tick_lag_seconds",
+        "For how long the next occurrence has been due",
+        labels=["job"],
+        unit="seconds",
+    )
+    attempts = GaugeMetricFamily(
+        "keystead_tick_attempts", "Tries since the last success", labels=["job"]
+    )
+    dead = GaugeMetricFamily(
+        "keystead_tick_dead", "Occurrences that were given up, of those kept", labels=["job"]
+    )
+    runs_total = CounterMetricFamily(
+        "keystead_tick_runs", "What became of tries and deliveries", labels=["job", "outcome"]
+    )
+    seconds = SummaryMetricFamily(
+        "keystead_tick_duration_seconds",
+        "What tries took, done or failed",
+        labels=["job"],
+        unit="seconds",
+    )
+    for status in found:
+        lag.add_metric([status.job], status.lag)
+        attempts.add_metric([status.job], status.attempts)
+        dead.add_metric([status.job], status.dead)
+        for outcome in ("done", "failed", "given_up", "lost", "replayed"):
+            runs_total.add_metric([status.job, outcome], getattr(status, outcome))
+        tries = status.done + status.failed
+        seconds.add_metric([status.job], count_value=tries, sum_value=status.worked_ms / 1_000)
+    yield from (lag, attempts, dead, runs_total, seconds)

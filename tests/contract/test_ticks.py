@@ -1,0 +1,111 @@
+"""What a superuser and Prometheus see of the jobs."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from tests.service import METRICS_TOKEN, TICK_TOKEN, Service, bearer
+
+
+def tick(service: Service, **body: Any) -> None:
+    answer = service.client.post("/tick", json=body, headers=bearer(TICK_TOKEN))
+    assert answer.status_code == 200, answer.text
+
+
+def samples(service: Service) -> dict[tuple[str, ...], float]:
+    answer = service.client.get("/metrics", headers=bearer(METRICS_TOKEN))
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("application/openmetrics-text")
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+def test_how_the_jobs_are(service: Service, admin: dict[str, str]) -> None:
+    tick(service, job="count")
+    items = service.client.get("/admin/ticks", headers=admin).json()["items"]
+    assert [item["job"] for item in items] == ["count", "mail", "purge"]
+    count = items[0]
+    assert set(count) == {
+        *("job", "every", "catch_up", "state", "lag", "late", "attempts", "next", "dead", "last"),
+        *("done", "failed", "given_up", "lost", "replayed", "worked_ms"),
+    }
+    assert (count["every"], count["catch_up"], count["late"]) == (10, "all", False)
+    assert count["lag"] < 10
+    assert count["last"]["state"] == "done"
+    assert datetime.fromisoformat(count["next"]) - datetime.now(UTC) < timedelta(seconds=21)
+
+
+def test_what_a_job_did_page_by_page(service: Service, admin: dict[str, str]) -> None:
+    now = datetime.now(UTC)
+    for seconds in (0, 10):
+        at = now + timedelta(seconds=seconds)
+        tick(service, job="count", scheduled_at=at.isoformat())
+
+    def page(**query: Any) -> Any:
+        answer = service.client.get("/admin/ticks/count", headers=admin, params=query)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    whole = page(limit=100)
+    times = [item["scheduled_at"] for item in whole["items"]]
+    assert times == sorted(times, reverse=True)
+    assert len(times) >= 2
+    assert whole["next"] is None
+    first = page(limit=1)
+    assert [item["scheduled_at"] for item in first["items"]] == times[:1]
+    second = page(limit=1, before=first["next"])
+    assert [item["scheduled_at"] for item in second["items"]] == times[1:2]
+    assert page(dead=True)["items"] == []
+    assert page(before="0001-01-01T00:00:00+14:00")["items"] == []
+    assert page(before="9999-12-31T23:59:59.999999-12:00", limit=1)["items"] != []
+
+
+@pytest.mark.parametrize("path", ["/admin/ticks", "/admin/ticks/count"])
+def test_superusers_alone_see_them(service: Service, headers: dict[str, str], path: str) -> None:
+    assert service.client.get(path).status_code == 401
+    assert service.client.get(path, headers=headers).status_code == 403
+    assert service.client.get(path, headers=bearer(METRICS_TOKEN)).status_code == 401
+
+
+def test_what_there_is_not(service: Service, admin: dict[str, str]) -> None:
+    def code(path: str) -> int:
+        return service.client.get(f"/admin/ticks/{path}", headers=admin).status_code
+
+    assert {code(path) for path in ("conquer", "COUNT", "%00")} == {404}
+    assert code("count?limit=0") == 422
+    assert code("count?before=2026-01-01T00:00:00") == 422  # of which zone?
+
+
+def test_metrics_count(service: Service) -> None:
+    tick(service, job="count")
+    before = samples(service)
+    at = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
+    tick(service, job="count")
+    tick(service, job="count")
+    tick(service, job="count", scheduled_at=at)
+    after = samples(service)
+    replayed = ("keystead_tick_runs_total", "count", "replayed")
+    assert after[replayed] > before[replayed]
+    assert after["keystead_tick_lag_seconds", "purge"] < 3_600
+    assert after["keystead_tick_attempts", "count"] == 0
+    assert after["keystead_tick_dead", "count"] == 0
+    done = after["keystead_tick_runs_total", "count", "done"]
+    assert after["keystead_tick_duration_seconds_count", "count"] == done > 0
+    assert 0 < after["keystead_tick_duration_seconds_sum", "count"] < 60
+
+
+@pytest.mark.parametrize("headers", [{}, bearer("wrong"), bearer(TICK_TOKEN)])
+def test_metrics_need_their_token(service: Service, headers: dict[str, str]) -> None:
+    answer = service.client.get("/metrics", headers=headers)
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def test_without_a_token_there_are_no_metrics(strict_service: Service) -> None:
+    answer = strict_service.client.get("/metrics", headers=bearer(METRICS_TOKEN))
+    assert answer.status_code == 404

@@ -1,0 +1,54 @@
+"""What the routes need a service of their own for."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.tick.routes import PER_MINUTE
+from tests.databases import in_database
+from tests.service import TICK_TOKEN, Service, bearer, in_process
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    with in_process(tmp_path, tick_seconds="0") as running:
+        yield running
+
+
+def test_a_leaked_token_asks_no_more_than_so_often(service: Service) -> None:
+    def ask(token: str) -> int:
+        # The answer to a bad time costs nothing but a look at the clock.
+        body = {"scheduled_at": "yesterday"}
+        return service.client.post("/tick", json=body, headers=bearer(token)).status_code
+
+    assert {ask("a wrong one") for _ in range(PER_MINUTE + 10)} == {401}
+    codes = [ask(TICK_TOKEN) for _ in range(2 * PER_MINUTE)]
+    assert set(codes) == {400, 429}
+    assert codes.index(429) >= PER_MINUTE
+    refused = service.client.post("/tick", headers=bearer(TICK_TOKEN))
+    assert refused.status_code == 429
+    assert refused.json() == {"detail": "TICK_TOO_OFTEN"}
+    assert int(refused.headers["Retry-After"]) > 0
+
+
+def test_a_late_job_is_a_warning(service: Service) -> None:
+    def ready() -> list[str]:
+        answer = service.client.get("/health/ready")
+        assert answer.status_code == 200
+        warnings: list[str] = answer.json()["warnings"]
+        return warnings
+
+    assert ready() == []
+    assert service.client.post("/tick", headers=bearer(TICK_TOKEN)).status_code == 200
+    assert ready() == []
+    # The next is due a period after what was done: later than three more is too late.
+    back = "UPDATE tick_job SET done_through = done_through - :seconds WHERE name = 'mail'"
+    in_database(service.folder, back, seconds=30)
+    assert ready() == []
+    in_database(service.folder, back, seconds=20)
+    [warning] = ready()
+    assert warning.startswith("the job mail is ")
+    assert warning.endswith(" s late: see `keystead tick status`")
+    assert service.client.post("/tick", headers=bearer(TICK_TOKEN)).status_code == 200
+    assert ready() == []
