@@ -59,7 +59,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Write how many cases each row of the migration matrix has had."""
+    """Write how many cases each row of a matrix has had."""
     noted = config.getoption("cases")
     if noted is not None:
         tried: Counter[str] = Counter()
@@ -67,6 +67,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             tried.update({row: n for name, (row, n) in report.user_properties if name == "cases"})
         noted.write_text(json.dumps({"server": databases.server().version, "cases": tried}))
 
+
+Cases = Callable[[str, int], None]
 
 RUNS: dict[str, Callable[..., AbstractContextManager[Service]]] = {
     "in-process": in_process,
@@ -133,3 +135,14 @@ def in_services(settings: Settings) -> Callable[[Callable[[Services], Awaitable[
         return asyncio.run(with_services())
 
     return run
+
+
+@pytest.fixture
+def cases(record_property: Callable[[str, object], None]) -> Cases:
+    """Note how many cases of a row of the matrix (a, b, c, …) a test has tried."""
+
+    def note(row: str, number: int) -> None:
+        assert number > 0
+        record_property("cases", [row, number])
+
+    return note

@@ -10,7 +10,6 @@ import pytest
 from tests.databases import copy_database
 from tests.migrations.history import REVISIONS, fill, rows_of, upgrade
 
-Cases = Callable[[str, int], None]
 AtRevision = Callable[[str], Path]
 
 
@@ -46,14 +45,3 @@ def at_revision(templates: dict[str, Path], tmp_path_factory: pytest.TempPathFac
         return copy_database(templates[revision], tmp_path_factory.mktemp("at"))
 
     return make
-
-
-@pytest.fixture
-def cases(record_property: Callable[[str, object], None]) -> Cases:
-    """Note how many cases of a row of the matrix (a, b, c, …) a test has tried."""
-
-    def note(row: str, number: int) -> None:
-        assert number > 0
-        record_property("cases", [row, number])
-
-    return note

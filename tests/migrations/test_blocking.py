@@ -14,8 +14,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
 
+from tests.conftest import Cases
 from tests.databases import server
-from tests.migrations.conftest import AtRevision, Cases
+from tests.migrations.conftest import AtRevision
 from tests.migrations.history import (
     MIGRATIONS,
     REVISIONS,

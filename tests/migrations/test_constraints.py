@@ -23,8 +23,8 @@ from sqlalchemy.exc import DBAPIError, StatementError
 from app.database import Base, Database
 from app.models import metadata
 from app.schema import head
+from tests.conftest import Cases
 from tests.databases import server
-from tests.migrations.conftest import Cases
 from tests.migrations.history import REVISIONS, insert_into, rows_of
 from tests.migrations.rows import id_, moment
 from tests.service import make_environment, settings_from

@@ -9,8 +9,9 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from app.schema import head
+from tests.conftest import Cases
 from tests.databases import server
-from tests.migrations.conftest import AtRevision, Cases
+from tests.migrations.conftest import AtRevision
 from tests.migrations.fingerprint import COMMITTED, fingerprint
 from tests.migrations.history import REVISIONS, fill, insert_into, run_in, stored, upgrade
 from tests.migrations.rows import Rows, id_

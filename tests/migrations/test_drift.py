@@ -12,8 +12,8 @@ from alembic.script import ScriptDirectory
 
 from app.models import metadata
 from app.schema import head
+from tests.conftest import Cases
 from tests.databases import server
-from tests.migrations.conftest import Cases
 from tests.migrations.fingerprint import COMMITTED, fingerprint
 from tests.migrations.history import MIGRATIONS, config, environment_of, run_in, upgrade
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from app.schema import head
-from tests.migrations.conftest import AtRevision, Cases
+from tests.conftest import Cases
+from tests.migrations.conftest import AtRevision
 from tests.migrations.dying import SECONDS, migrate
 from tests.migrations.fingerprint import fingerprint
 from tests.migrations.history import REVISIONS, before, downgrade, stored, upgrade

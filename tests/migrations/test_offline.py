@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import Connection
 
 from app.schema import head
+from tests.conftest import Cases
 from tests.databases import in_database
-from tests.migrations.conftest import AtRevision, Cases
+from tests.migrations.conftest import AtRevision
 from tests.migrations.fingerprint import fingerprint
 from tests.migrations.history import REVISIONS, before, offline_sql, run_in, stored, upgrade
 

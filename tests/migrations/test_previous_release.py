@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from app.schema import ROOT
+from tests.conftest import Cases
 from tests.databases import server
-from tests.migrations.conftest import Cases
 from tests.migrations.history import MIGRATIONS, REVISIONS
 
 SECONDS = 600

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from app.schema import head
-from tests.migrations.conftest import AtRevision, Cases
+from tests.conftest import Cases
+from tests.migrations.conftest import AtRevision
 from tests.migrations.fingerprint import fingerprint
 from tests.migrations.history import (
     REVISIONS,
