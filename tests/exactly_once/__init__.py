@@ -13,3 +13,6 @@ ROWS = {
     "j": "steps of a model of the guarantee",
     "k": "letters, their couriers killed at random",
 }
+
+# A file has no connection to cut.
+NOT_ON = {("g", "sqlite")}

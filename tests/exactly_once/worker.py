@@ -16,8 +16,8 @@ from sqlalchemy import event
 SECONDS = 60
 
 # Its process has imported all there is to import: a fork of it takes no time, and has no threads.
-_context = get_context("forkserver")
-_context.set_forkserver_preload(["tests.exactly_once.worker", "app.main", "app.mysql", "asyncpg"])
+context = get_context("forkserver")
+context.set_forkserver_preload([__name__, "app.main", "app.mysql", "aiosmtplib", "asyncpg"])
 
 
 class Harm(NamedTuple):
@@ -46,7 +46,7 @@ class Worker:
         self._points = folder / "points"
         self._points.write_bytes(b"")
         arguments = (make_environment(folder), at, harm, hours_off, self._points)
-        self._process: BaseProcess = _context.Process(target=_deliver, args=arguments)
+        self._process: BaseProcess = context.Process(target=_deliver, args=arguments)
         self._process.start()
         assert self._process.pid is not None
         self.pid = self._process.pid

@@ -21,11 +21,13 @@ class Mutant(NamedTuple):
     name: str
     edits: list[Edit]
     databases: tuple[str, ...]
-    # The node below tests/migrations that must go red, and what it then says (a pattern).
+    # The test that must go red, and what it then says (a pattern).
     test: str
     says: str
 
 
+CLAIM = "app/tick/claim.py"
+RUNNER = "app/tick/runner.py"
 ENV = "migrations/env.py"
 USERS = "migrations/versions/0001_users.py"
 SESSIONS = "migrations/versions/0002_sessions.py"
@@ -40,20 +42,31 @@ ACCOUNT = "app/users/tables.py"
 LOGIN = "app/sessions/tables.py"
 OUTBOX = "app/mail/tables.py"
 
-KEYS = "test_constraints.py::test_keys_tell_apart_what_is_not_the_same"
-REFUSES = "test_constraints.py::test_every_constraint_refuses"
-WRITTEN = "test_constraints.py::test_rows_are_what_the_application_wrote"
-NAIVE = "test_constraints.py::test_a_moment_without_an_offset_is_refused"
-SCHEMA = "test_drift.py::test_the_schema_is_the_models_and_the_committed_one"
-DRIFT = "test_drift.py::test_the_models_have_no_drift"
-LANDED = "test_drift.py::test_a_landed_revision_never_changes"
-KILLED = "test_kills.py::test_killed_after_each_statement_and_run_again"
-AT_ONCE = "test_kills.py::test_eight_at_once"
-STAIRWAY = "test_stairway.py::test_up_down_and_up_again"
-READ_BACK = "test_stairway.py::test_rows_are_read_back_at_head"
-BRINGS_ROWS = "test_stairway.py::test_a_revision_brings_rows"
-SAYS_WHY = "test_blocking.py::test_a_blocking_step_says_why"
-BEFORE = "test_previous_release.py::test_the_release_before_serves_on_the_new_schema"
+ONCE = "tests/exactly_once/test_deliveries.py::test_a_hundred_of_one_occurrence"
+FAST_CLOCK = "tests/exactly_once/test_deliveries.py::test_a_fast_clock_takes_no_lease_away"
+CLOCKS = "tests/exactly_once/test_deliveries.py::test_clocks_an_hour_off"
+KILLED_IN_WORK = "tests/exactly_once/test_kills.py::test_killed_after_each_point[next_one]"
+FROZEN = (
+    "tests/exactly_once/test_kills.py"
+    "::test_frozen_after_each_point_and_thawed_past_the_lease[next_one]"
+)
+MODEL = "tests/exactly_once/test_model.py::test_the_guarantee_holds"
+KEYS = "tests/migrations/test_constraints.py::test_keys_tell_apart_what_is_not_the_same"
+REFUSES = "tests/migrations/test_constraints.py::test_every_constraint_refuses"
+WRITTEN = "tests/migrations/test_constraints.py::test_rows_are_what_the_application_wrote"
+NAIVE = "tests/migrations/test_constraints.py::test_a_moment_without_an_offset_is_refused"
+SCHEMA = "tests/migrations/test_drift.py::test_the_schema_is_the_models_and_the_committed_one"
+DRIFT = "tests/migrations/test_drift.py::test_the_models_have_no_drift"
+LANDED = "tests/migrations/test_drift.py::test_a_landed_revision_never_changes"
+KILLED = "tests/migrations/test_kills.py::test_killed_after_each_statement_and_run_again"
+AT_ONCE = "tests/migrations/test_kills.py::test_eight_at_once"
+STAIRWAY = "tests/migrations/test_stairway.py::test_up_down_and_up_again"
+READ_BACK = "tests/migrations/test_stairway.py::test_rows_are_read_back_at_head"
+BRINGS_ROWS = "tests/migrations/test_stairway.py::test_a_revision_brings_rows"
+SAYS_WHY = "tests/migrations/test_blocking.py::test_a_blocking_step_says_why"
+BEFORE = (
+    "tests/migrations/test_previous_release.py::test_the_release_before_serves_on_the_new_schema"
+)
 
 INDEX_GUARD = '    if all(index["name"] != name for index in made):\n        op.create_index('
 STATE_CHECK = """        sa.CheckConstraint(
@@ -345,7 +358,82 @@ MUTANTS = [
             Edit(LOGIN, "mapped_column(index=True)", 'mapped_column("ends_at", index=True)'),
         ],
         ("sqlite",),
-        f"{BEFORE}[0006]",
+        f"{BEFORE}[{head()}]",
         "expires_at",
+    ),
+    Mutant(
+        "no fence",
+        [
+            Edit(CLAIM, "            TickJob.fence == self.fence,\n", ""),
+            Edit(CLAIM, "            TickJob.owner == self.holder,\n", ""),
+        ],
+        ALL,
+        FROZEN,
+        r"1: 2",
+    ),
+    Mutant(
+        "no fence, as the model sees it",
+        [
+            Edit(CLAIM, "            TickJob.fence == self.fence,\n", ""),
+            Edit(CLAIM, "            TickJob.owner == self.holder,\n", ""),
+        ],
+        ("sqlite",),
+        MODEL,
+        "done twice|marks|assert",
+    ),
+    Mutant(
+        "no lease",
+        [
+            Edit(CLAIM, "    if row.lease_until > now:\n", "    if False:\n"),
+            Edit(CLAIM, "        TickJob.lease_until < now,\n", ""),
+        ],
+        ALL,
+        FAST_CLOCK,
+        "1: 1",
+    ),
+    Mutant(
+        "the process's clock",
+        [
+            Edit(CLAIM, "await database_now(session)", "__import__('app.clock').clock.now()"),
+            Edit(RUNNER, "await database_now(session)", "clock.now()"),
+        ],
+        ALL,
+        FAST_CLOCK,
+        "1: 1",
+    ),
+    Mutant(
+        "the process's clock says what is due",
+        [Edit(RUNNER, "await database_now(session)", "clock.now()")],
+        ALL,
+        CLOCKS,
+        "assert",
+    ),
+    Mutant(
+        "the execution for a key",
+        [
+            Edit(
+                RUNNER,
+                "        return int(at.timestamp() // period * period)",
+                "        return __import__('time').time_ns() // 1_000",
+            )
+        ],
+        ALL,
+        ONCE,
+        "assert",
+    ),
+    Mutant(
+        "done marked outside the transaction",
+        [
+            Edit(
+                RUNNER,
+                "            result = await claim.job.run(turn)\n            await claims",
+                "            result = await claim.job.run(turn)\n"
+                "        async with self.services.database.transaction() as session:\n"
+                "            await claims",
+            )
+        ],
+        ALL,
+        KILLED_IN_WORK,
+        "set|1: 2",
     ),
 ]

@@ -1,0 +1,69 @@
+"""A connection to the database server that is cut at a moment of the test's choosing."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Literal
+
+Where = Literal["before", "after"]
+
+
+class Cut:
+    """Cuts every connection, once: at the n-th message from the client, over all connections.
+
+    `before`: the server never sees that message. `after`: it does, and its answer gets lost.
+    """
+
+    def __init__(self, at: int, where: Where) -> None:
+        self.messages = 0
+        self.done = False
+        self._at = at
+        self._where = where
+
+    async def carry(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, upstream: tuple[str, int]
+    ) -> None:
+        there, back = await asyncio.open_connection(*upstream)
+        answers = asyncio.create_task(_pour(there, writer))
+        try:
+            while message := await reader.read(65_536):
+                self.messages += 1
+                cut = self.messages == self._at
+                if cut and self._where == "before":
+                    break
+                if cut:
+                    answers.cancel()
+                back.write(message)
+                await back.drain()
+                if cut:
+                    await there.read(65_536)
+                    break
+        except ConnectionError:
+            pass
+        finally:
+            self.done = self.done or self.messages >= self._at
+            answers.cancel()
+            for end in (writer, back):
+                end.transport.abort()
+
+
+async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+    except ConnectionError:
+        pass
+    finally:
+        writer.transport.abort()
+
+
+@asynccontextmanager
+async def cut_at(n: int, where: Where, host: str, port: int) -> AsyncIterator[tuple[int, Cut]]:
+    """Serve a way to `host` and `port` that is cut; give the port it is at."""
+    cut = Cut(n, where)
+    server = await asyncio.start_server(
+        lambda reader, writer: cut.carry(reader, writer, (host, port)), "127.0.0.1", 0
+    )
+    async with server:
+        yield server.sockets[0].getsockname()[1], cut

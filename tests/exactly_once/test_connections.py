@@ -1,0 +1,62 @@
+"""g: the connection to the database is cut at each message of a run, its commits among them.
+
+SQLite has no connection; what takes it away there is the process, in test_kills.py.
+"""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from app.faults import Unavailable
+from app.services import open_services
+from app.tick.runner import Runner
+from tests.conftest import Cases
+from tests.databases import copy_database, database_url
+from tests.exactly_once.conftest import Run, with_runner
+from tests.exactly_once.effects import JOB, at, effects, let_time_pass, states
+from tests.exactly_once.proxy import Where, cut_at
+from tests.service import make_environment, settings_from
+
+pytestmark = pytest.mark.only("postgres", "mysql", "mariadb")
+
+
+async def deliver_over_a_cut(folder: Path, n: int, where: Where) -> bool:
+    """Deliver the occurrence after noon's; return whether the n-th message was reached."""
+    url = make_url(database_url(folder))
+    assert url.host is not None
+    assert url.port is not None
+    async with cut_at(n, where, url.host, url.port) as (port, cut):
+        through = url.set(host="127.0.0.1", port=port).render_as_string(hide_password=False)
+        settings = settings_from(make_environment(folder, database_url=through))
+        async with open_services(settings) as services:
+            try:
+                await Runner(services, [JOB]).run(JOB, at(1), "test")
+            except (Unavailable, OSError):
+                pass
+        return cut.done
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("where", ["before", "after"])
+def test_cut_at_each_message(
+    desk: Path, run: Run, cases: Cases, where: Where, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    run(desk, at(0))
+    tried, ends = 0, set()
+    while True:
+        folder = copy_database(desk, tmp_path_factory.mktemp("at"))
+        if not asyncio.run(deliver_over_a_cut(folder, tried + 1, where)):
+            break
+        tried += 1
+        assert set(effects(folder).values()) == {1}
+        ends.add(states(folder).get(1, "never begun"))
+        with_runner(folder, let_time_pass)
+        assert run(folder, at(1)).status in ("done", "replayed")
+        assert run(folder, at(1)).status == "replayed"
+        assert effects(folder) == {0: 1, 1: 1}
+    assert tried > 20
+    # It was cut before the claim, in the work, and after its commit.
+    assert {"never begun", "done"} < ends
+    cases("g", tried)

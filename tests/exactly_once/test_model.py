@@ -1,0 +1,189 @@
+"""j: whatever is delivered, fails, sleeps or is asked for again, in whatever order."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from sqlalchemy import select
+
+from app.services import open_services
+from app.tick.claim import Outcome
+from app.tick.job import Job
+from app.tick.runner import Runner
+from app.tick.tables import TickCounter, TickRun
+from app.tick.turn import Turn
+from tests.conftest import Cases
+from tests.databases import copy_database
+from tests.exactly_once.effects import NOON, PERIOD, at, let_time_pass, mark
+from tests.service import make_environment, settings_from
+
+EXAMPLES = 25
+STEPS = 30
+NUMBERS = st.integers(0, 5)
+
+
+async def fail(turn: Turn) -> dict[str, Any]:
+    await mark(turn)
+    raise RuntimeError("no luck")
+
+
+def marking(run: Callable[[Turn], Any]) -> Job:
+    return Job("mark", PERIOD, run, catch_up="all")
+
+
+class Sleeper:
+    """A holder that sleeps before it begins, until it is woken."""
+
+    def __init__(self, runner: Callable[[Job], Runner], number: int) -> None:
+        self._awake = asyncio.Event()
+        self.asleep = asyncio.Event()
+        job = marking(self._sleep_and_mark)
+        self.task = asyncio.create_task(runner(job).run(job, at(number), "sleeper"))
+
+    async def _sleep_and_mark(self, turn: Turn) -> dict[str, Any]:
+        self.asleep.set()
+        await self._awake.wait()
+        return await mark(turn)
+
+    async def wake(self) -> Outcome:
+        self._awake.set()
+        return await asyncio.wait_for(self.task, 30)
+
+
+class Guarantee(RuleBasedStateMachine):
+    """The model is a number for each occurrence: nobody was ever told of two."""
+
+    make: Callable[[], Path]
+    steps = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.Runner()
+        self.context = open_services(settings_from(make_environment(type(self).make())))
+        self.services = self.loop.run(self.context.__aenter__())
+        self.sleepers: list[Sleeper] = []
+        self.results: dict[int, dict[str, Any] | None] = {}
+
+    def runner(self, job: Job) -> Runner:
+        return Runner(self.services, [job])
+
+    def learn(self, outcome: Outcome) -> None:
+        """Check an answer against all answers before it."""
+        number = (int(outcome.occurrence.timestamp()) - NOON) // PERIOD
+        known = self.results.get(number)
+        if outcome.status == "done":
+            assert known is None, "done twice"
+            self.results[number] = outcome.result
+        if outcome.status in ("done", "replayed"):
+            assert outcome.result == {"marks": 1}
+        else:
+            assert known is None or outcome.status == "running", f"{outcome.status} after done"
+
+    def look(self) -> None:
+        """Check that what is recorded as done has happened once, and nothing else has."""
+        type(self).steps += 1
+        happened, done = self.loop.run(self.read())
+        assert happened == dict.fromkeys(done, 1)
+        assert set(self.results) <= {(occurrence - NOON) // PERIOD for occurrence in done}
+
+    async def read(self) -> tuple[dict[int, int], set[int]]:
+        async with self.services.database.transaction() as session:
+            counters = list(await session.scalars(select(TickCounter)))
+            runs = list(await session.scalars(select(TickRun).where(TickRun.state == "done")))
+        happened = {int(one.name.split()[1]): one.value for one in counters}
+        return happened, {run.occurrence for run in runs}
+
+    @rule(number=NUMBERS)
+    def deliver(self, number: int) -> None:
+        job = marking(mark)
+        self.learn(self.loop.run(self.runner(job).run(job, at(number), "test")))
+        self.look()
+
+    @rule(number=NUMBERS)
+    def deliver_and_fail(self, number: int) -> None:
+        job = marking(fail)
+        outcome = self.loop.run(self.runner(job).run(job, at(number), "test"))
+        assert outcome.status != "done"
+        self.learn(outcome)
+        self.look()
+
+    @rule(number=NUMBERS)
+    def deliver_at_once(self, number: int) -> None:
+        job = marking(mark)
+
+        async def deliver() -> list[Outcome]:
+            return await asyncio.gather(
+                *(self.runner(job).run(job, at(number + n % 2), "test") for n in range(6))
+            )
+
+        for outcome in self.loop.run(deliver()):
+            # Two of them may be told the same: one did it, others replay.
+            if outcome.status == "done":
+                self.learn(outcome)
+        self.look()
+
+    @precondition(lambda self: len(self.sleepers) < 3)
+    @rule(number=NUMBERS)
+    def fall_asleep(self, number: int) -> None:
+        async def begin() -> Sleeper:
+            sleeper = Sleeper(self.runner, number)
+            waits = asyncio.create_task(sleeper.asleep.wait())
+            await asyncio.wait({waits, sleeper.task}, return_when="FIRST_COMPLETED", timeout=30)
+            waits.cancel()
+            return sleeper
+
+        self.sleepers.append(self.loop.run(begin()))
+        self.look()
+
+    @precondition(lambda self: self.sleepers)
+    @rule(which=st.integers(0, 2))
+    def wake_up(self, which: int) -> None:
+        sleeper = self.sleepers.pop(which % len(self.sleepers))
+        self.learn(self.loop.run(sleeper.wake()))
+        self.look()
+
+    @rule()
+    def time_passes(self) -> None:
+        self.loop.run(let_time_pass(self.runner(marking(mark))))
+
+    @rule(number=NUMBERS, lucky=st.booleans())
+    def retry(self, number: int, lucky: bool) -> None:
+        runner = self.runner(marking(mark if lucky else fail))
+        outcome = self.loop.run(runner.retry("mark", at(number)))
+        if outcome.status == "done":
+            self.learn(outcome)
+        self.look()
+
+    def teardown(self) -> None:
+        for sleeper in self.sleepers:
+            self.loop.run(sleeper.wake())
+        self.look()
+        self.loop.run(self.context.__aexit__(None, None, None))
+        self.loop.close()
+
+
+@pytest.mark.timeout(600)
+def test_the_guarantee_holds(
+    migrated: Path, tmp_path_factory: pytest.TempPathFactory, cases: Cases
+) -> None:
+    class Machine(Guarantee):
+        @staticmethod
+        def make() -> Path:
+            return copy_database(migrated, tmp_path_factory.mktemp("model"))
+
+    chosen = settings(
+        max_examples=EXAMPLES,
+        stateful_step_count=STEPS,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(Machine, settings=chosen)
+    assert Machine.steps > EXAMPLES
+    cases("j", Machine.steps)
