@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,12 @@ from tests.service import TICK_TOKEN
 
 pytestmark = pytest.mark.only("sqlite")
 
-README, HTTP = ROOT / "README.md", ROOT / "docs" / "http.md"
+README, HTTP, TICK = (ROOT / name for name in ("README.md", "docs/http.md", "docs/tick.md"))
 KEPT = ("PATH", "PIP_CERT", "PIP_CONFIG_FILE", "PIP_INDEX_URL", "LANG")
 
 
-@pytest.fixture(scope="module")
-def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
-    """A copy of the project's files and an empty home, with the server of README's first block."""
-    folder, home = tmp_path_factory.mktemp("keystead"), tmp_path_factory.mktemp("home")
+def copy_project(folder: Path) -> Path:
+    """Copy the project's files, as they are, to `folder`, and return it."""
     files = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=ROOT,
@@ -35,6 +34,14 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes((ROOT / name).read_bytes())
     (folder / "keystead").chmod(0o755)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """A copy of the project's files and an empty home, with the server of README's first block."""
+    folder = copy_project(tmp_path_factory.mktemp("keystead"))
+    home = tmp_path_factory.mktemp("home")
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     shell = Shell(folder, kept | {"HOME": str(home), "KEYSTEAD_TICK_TOKEN": TICK_TOKEN})
     try:
@@ -128,6 +135,34 @@ def as_request(command: str, known: dict[str, str]) -> httpx2.Request:
     url = option("Uri")
     assert url is not None
     return httpx2.Request(method, url, headers=headers, content=body)
+
+
+def test_the_page_of_jobs_adds_one_that_works(tmp_path: Path) -> None:
+    """What docs/tick.md shows is done, word by word, in a copy; its own interpreter, no install."""
+    folder = copy_project(tmp_path / "keystead")
+    code, listed, *_ = blocks(TICK, "python")
+    (folder / "app/users/census.py").write_text(code)
+    jobs = folder / "app/jobs.py"
+    first = "from app.users.census import census\n\n" + "".join(listed.splitlines(True)[:2])
+    jobs.write_text(jobs.read_text().replace("JOBS = (\n", first))
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(folder)}
+
+    def run(arguments: list[str]) -> str:
+        command = [sys.executable, "-m", "app", *arguments]
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    run(["migrate"])
+    shown = [step for block in blocks(TICK, "console") for step in steps(block)]
+    assert len(shown) == 3
+    for command, output in shown:
+        assert plain(run(command.split()[1:])) == plain(output), command
+
+
+def plain(text: str) -> str:
+    """Return a table without its times, and as wide as it may be."""
+    return re.sub(r"[ ─━]+|\d[\de.-]* s\b", " ", normalise(text, 8080))
 
 
 def test_links_lead_somewhere() -> None:

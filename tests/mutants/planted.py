@@ -379,7 +379,7 @@ MUTANTS = [
         ],
         ("sqlite",),
         MODEL,
-        "done twice|marks|assert",
+        "done twice|marks|: 2",
     ),
     Mutant(
         "no lease",
@@ -414,7 +414,8 @@ MUTANTS = [
             Edit(
                 RUNNER,
                 "        return int(at.timestamp() // period * period)",
-                "        return __import__('time').time_ns() // 1_000",
+                "        moved = __import__('time').time_ns() // 1_000 % 1_000\n"
+                "        return int(at.timestamp() // period * period) + moved",
             )
         ],
         ALL,
