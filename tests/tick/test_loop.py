@@ -2,8 +2,11 @@
 
 import asyncio
 import os
+import signal
+import socket
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,8 @@ from app.tick.loop import local_loop
 from app.tick.runner import Runner
 from app.tick.turn import Turn
 from tests.databases import in_database
-from tests.service import over_tcp
+from tests.databases.server import free_port
+from tests.service import Server, make_environment, over_tcp
 
 # The issue's minute takes a minute: KEYSTEAD_TEST_SECONDS=60.
 SECONDS = int(os.environ.get("KEYSTEAD_TEST_SECONDS", "5"))
@@ -47,6 +51,31 @@ def test_zero_means_no_loop(tmp_path: Path) -> None:
         assert not (tmp_path / "mail").exists()
         assert "sent" in service.command("tick", "mail")
         assert len(list((tmp_path / "mail").glob("*.eml"))) == 1
+
+
+def test_nothing_begins_once_it_is_told_to_stop(tmp_path: Path) -> None:
+    """Not even while a last request keeps it from stopping."""
+    environment = make_environment(tmp_path, tick_seconds="1")
+    port = free_port()
+    with (
+        Server(environment, port, 1, tmp_path / "log") as running,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        deadline = time.monotonic() + 30
+        while not in_database(tmp_path, "SELECT 1 FROM tick_run WHERE name = 'count'"):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        with socket.create_connection(("127.0.0.1", port)) as slow:
+            slow.sendall(b"POST /auth/register HTTP/1.1\r\nHost: k\r\nContent-Length: 99\r\n\r\n{")
+            time.sleep(0.2)
+            stopped = threads.submit(running.stop)
+            time.sleep(0.8)
+            _, before, states = count_runs(tmp_path)
+            time.sleep(2.5)
+            assert not stopped.done()
+            assert count_runs(tmp_path)[1] == before
+        assert stopped.result(30) in (0, -signal.SIGTERM)
+    assert states == {"done"}
 
 
 def test_errors_do_not_end_it_and_stopping_waits_for_the_work(
