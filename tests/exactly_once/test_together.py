@@ -72,7 +72,7 @@ def test_servers_deliveries_and_commands_at_once(tmp_path: Path, cases: Cases) -
     assert answers[200] > SECONDS // 2
     # More than a scheduler would ask, of a worker that both have come to.
     assert set(answers) <= {200, 409, 429}
-    assert commands[0] > 1
+    assert commands[0] > 0
     assert set(commands) == {0}
     count = assert_each_once(database_url(tmp_path), SECONDS // 2)
     cases("h", count)
