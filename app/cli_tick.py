@@ -151,7 +151,7 @@ def _parse_time(text: str) -> datetime:
     except ValueError:
         raise typer.BadParameter("not an ISO 8601 time, such as 2026-01-31T12:00:00Z") from None
     if parsed.tzinfo is None:
-        raise typer.BadParameter(f"give an offset, such as Z: {text}Z")
+        raise typer.BadParameter(f"give an offset, such as Z: {parsed.isoformat()}Z")
     return parsed
 
 
@@ -160,4 +160,6 @@ def _time(moment: datetime) -> str:
 
 
 def _seconds(seconds: float | None) -> str:
-    return "–" if seconds is None else f"{seconds:.3g} s"
+    if seconds is None:
+        return "–"
+    return f"{seconds:.3f} s" if seconds < 10 else f"{seconds:.0f} s"

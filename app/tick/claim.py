@@ -89,6 +89,7 @@ async def take(
         return await _waiting(session, job, row, asked)
     if job.catch_up == "skip" and moment(asked + period) <= now:
         return outcome(job, asked, "superseded")
+    held = _held(row)
     occurrence = _next(job, period, row.done_through, asked)
     claim = Claim(
         job,
@@ -106,6 +107,7 @@ async def take(
     )
     if not await _claimed(session, claim, now, *free):
         return outcome(job, asked, "running")
+    await _note_loss(session, job, held)
     await _note_attempt(session, claim, trigger)
     return claim
 
@@ -124,6 +126,7 @@ async def take_again(
         return await past(session, job, occurrence)
     if row.owner is not None and row.lease_until > now:
         return outcome(job, occurrence, "running")
+    held = _held(row)
     claim = Claim(
         job,
         occurrence,
@@ -135,6 +138,7 @@ async def take_again(
     )
     if not await _claimed(session, claim, now, TickJob.fence == row.fence):
         return outcome(job, occurrence, "running")
+    await _note_loss(session, job, held)
     await _note_attempt(session, claim, "retry")
     return claim
 
@@ -168,10 +172,10 @@ async def give_back(session: AsyncSession, claim: Claim) -> None:
         await _record(session, claim, "failed", error="interrupted: the process was asked to stop")
 
 
-async def count(session: AsyncSession, job: Job, **more: int) -> None:
-    """Add to what is counted of a job: how often it was `lost` or `replayed`."""
-    sums = {name: getattr(TickJob, name) + number for name, number in more.items()}
-    await session.execute(update(TickJob).where(TickJob.name == job.name).values(**sums))
+async def count_replay(session: AsyncSession, job: Job) -> None:
+    """Add one to how often a delivery found its occurrence done."""
+    row = update(TickJob).where(TickJob.name == job.name)
+    await session.execute(row.values(replayed=TickJob.replayed + 1))
 
 
 async def past(session: AsyncSession, job: Job, occurrence: int) -> Outcome:
@@ -219,6 +223,22 @@ async def _claimed(session: AsyncSession, claim: Claim, now: datetime, *free: An
     }
     row = update(TickJob).where(TickJob.name == claim.job.name, *free)
     return await changed(session, row.values(**values)) == 1
+
+
+def _held(row: TickJob) -> int | None:
+    """Return the occurrence that somebody holds, or held until the lease ran out."""
+    return row.occurrence if row.owner is not None else None
+
+
+async def _note_loss(session: AsyncSession, job: Job, held: int | None) -> None:
+    """Record of the holder before, if there was one, that it is taken for dead."""
+    if held is None:
+        return
+    row = update(TickJob).where(TickJob.name == job.name)
+    await session.execute(row.values(lost=TickJob.lost + 1))
+    run = update(TickRun).filter_by(name=job.name, occurrence=held, state="running")
+    error = "lost: its process died, or slept past the lease"
+    await session.execute(run.values(state="failed", finished_at=utcnow(), error=error))
 
 
 async def _note_attempt(session: AsyncSession, claim: Claim, trigger: str) -> None:

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 # Beyond a job's time, so that its holder gives up before somebody else may begin.
 LEASE_MARGIN = timedelta(seconds=10)
 MAX_NAME = 64  # characters
+CATCH_UPS = ("latest", "all", "skip")
+# What `keystead tick …` means something else by.
+RESERVED = ("run", "status", "history", "retry")
 
 
 @dataclass(frozen=True)
@@ -38,15 +41,23 @@ class Job:
     def __post_init__(self) -> None:
         if not (0 < len(self.name) <= MAX_NAME and self.name.isprintable()):
             raise ValueError(f"a job's name has 1 to {MAX_NAME} characters: {self.name!r}")
-        if self.every is not None and self.every < 1:
-            raise ValueError(f"{self.name}: `every` is at least a second")
-        if self.timeout < 1:
-            raise ValueError(f"{self.name}: `timeout` is at least a second")
+        if self.name in RESERVED:
+            raise ValueError(f"a job's name is none of {', '.join(RESERVED)}: {self.name}")
+        if self.every is not None and not _is_period(self.every):
+            raise ValueError(f"{self.name}: `every` is a whole number of seconds")
+        if not _is_period(self.timeout):
+            raise ValueError(f"{self.name}: `timeout` is a whole number of seconds")
+        if self.catch_up not in CATCH_UPS:
+            raise ValueError(f"{self.name}: `catch_up` is one of {', '.join(CATCH_UPS)}")
 
     @property
     def lease(self) -> timedelta:
         """For how long a claim, or a batch, keeps others away."""
         return timedelta(seconds=self.timeout) + LEASE_MARGIN
+
+
+def _is_period(seconds: object) -> bool:
+    return isinstance(seconds, int) and seconds > 0
 
 
 def moment(occurrence: int) -> datetime:

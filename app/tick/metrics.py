@@ -58,7 +58,7 @@ def _families(found: list[JobStatus]) -> Iterator["Metric"]:
 
     lag = GaugeMetricFamily(
         "keystead_tick_lag_seconds",
-        "For how long the next occurrence has been due",
+        "For how long the oldest occurrence that was not dealt with has been due",
         labels=["job"],
         unit="seconds",
     )

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from aiolimiter import AsyncLimiter
 from fastapi import APIRouter, Request, Response
 from fastapi_users.router.common import ErrorModel
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from app.errors import BadTickTime, TickRunning, TickTooOften
 from app.tick.claim import Outcome
@@ -20,7 +20,12 @@ PER_MINUTE = 120
 
 
 class TickRequest(BaseModel):
-    """Which occurrence: the one that `scheduled_at` falls into (ISO 8601 with an offset)."""
+    """Which occurrence: the one that `scheduled_at` falls into (ISO 8601 with an offset).
+
+    What is misspelt would ask for everything, so it is refused.
+    """
+
+    model_config = ConfigDict(extra="forbid")
 
     scheduled_at: str | None = None
     job: str | None = None

@@ -3,12 +3,15 @@
 import asyncio
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
+from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import clock
 from app.database import database_now
@@ -137,14 +140,14 @@ class Runner:
                 result = await self._do(claim, deadline)
         except LostFence:
             seen.warning("lost the lease")
-            await self._count(job, lost=1)
             return outcome(job, claim.occurrence, "running")
         except Stopping:
             await self._give_back(claim)
             return outcome(job, claim.occurrence, "running")
         except Exception as error:
             seen.exception("job failed")
-            return await self._fail(claim, f"{type(error).__name__}: {error}"[:1_000])
+            said = f"no end within {job.timeout} s" if deadline.expired() else error
+            return await self._fail(claim, f"{type(error).__name__}: {said}"[:1_000])
         return outcome(job, claim.occurrence, "done", result=result)
 
     @retried
@@ -152,7 +155,8 @@ class Runner:
         """Do the job's work and record it in the same transaction; return its result."""
         async with self.services.database.transaction() as session:
             turn = Turn(self.services, claim, session, deadline)
-            result = await claim.job.run(turn)
+            with _nobody_commits(session):
+                result = await claim.job.run(turn)
             await claims.finish(session, claim, result)
         return result
 
@@ -169,15 +173,29 @@ class Runner:
     async def _count_replay(self, job: Job, became: Outcome, trigger: str) -> None:
         # Each process's own loop asks for the same occurrence: that is no second delivery.
         if became.status == "replayed" and trigger != "loop":
-            await self._count(job, replayed=1)
+            await self._note_replay(job)
 
     @retried
-    async def _count(self, job: Job, **more: int) -> None:
+    async def _note_replay(self, job: Job) -> None:
         async with self.services.database.transaction() as session:
-            await claims.count(session, job, **more)
+            await claims.count_replay(session, job)
 
     async def _now(self) -> datetime:
         async with self.services.database.transaction() as session:
             now = await database_now(session)
         self.skew = now - clock.now()
         return now
+
+
+@contextmanager
+def _nobody_commits(session: AsyncSession) -> Iterator[None]:
+    """Refuse a commit inside the block: what it kept would have no record, and happen again."""
+
+    def refuse(_: object) -> None:
+        raise RuntimeError("a job does not commit: its work and its record are one transaction")
+
+    event.listen(session.sync_session, "before_commit", refuse)
+    try:
+        yield
+    finally:
+        event.remove(session.sync_session, "before_commit", refuse)

@@ -35,7 +35,7 @@ class Run(BaseModel):
 class JobStatus(BaseModel):
     """How a job is. Times are UTC; `lag` is in seconds.
 
-    `lag`: for how long the next occurrence that was not dealt with has been due, 0 if it is not.
+    `lag`: for how long the oldest occurrence that was not dealt with has been due, 0 without one.
     `attempts`: tries since the last success. `next`: when it is tried next, if somebody ticks.
     `dead`: occurrences that were given up, of those still kept.
     `done` to `replayed`: how often that happened, since the job was first seen.
@@ -144,7 +144,7 @@ def _status(
 ) -> JobStatus:
     lag = _lag(period, row.done_through, now)
     state: Literal["new", "idle", "running", "failing"] = "idle" if row.fence else "new"
-    due = moment(row.done_through + period)
+    due = moment(row.done_through + period) if row.fence else now
     if row.lease_until > now and row.owner is None:
         state, due = "failing", row.lease_until
     elif row.lease_until > now:

@@ -1,3 +1,4 @@
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,10 +10,21 @@ from tests.service import TICK_TOKEN, Service, bearer
 TOKEN = bearer(TICK_TOKEN)
 
 
-def tick(service: Service, headers: dict[str, str] | None = None, **body: Any) -> Any:
+def deliver(service: Service, headers: dict[str, str] | None = None, **body: Any) -> Any:
     return service.client.post(
         "/tick", json=body or None, headers=TOKEN if headers is None else headers
     )
+
+
+def tick(service: Service, headers: dict[str, str] | None = None, **body: Any) -> Any:
+    """Deliver, and again while the local loop is at it, as a scheduler would."""
+    answer = deliver(service, headers, **body)
+    for _ in range(100):
+        if answer.status_code != 409:
+            break
+        time.sleep(0.1)
+        answer = deliver(service, headers, **body)
+    return answer
 
 
 @pytest.mark.parametrize(
@@ -30,6 +42,7 @@ def test_a_superuser_is_no_scheduler(service: Service, admin: dict[str, str]) ->
 
 
 def test_runs_every_job(service: Service) -> None:
+    tick(service)  # the loop's first is over then
     for body in (b"", b"{}", b'{"scheduled_at": null}'):
         answer = service.client.post("/tick", headers=TOKEN, content=body)
         assert answer.status_code == 200
@@ -95,7 +108,7 @@ def test_unknown_job(service: Service) -> None:
     assert answer.json() == {"detail": "TICK_UNKNOWN_JOB"}
 
 
-@pytest.mark.parametrize("body", [[], "now", {"scheduled_at": 0}, {"job": 1}])
+@pytest.mark.parametrize("body", [[], "now", {"scheduled_at": 0}, {"job": 1}, {"jobb": "count"}])
 def test_malformed(service: Service, body: Any) -> None:
     assert service.client.post("/tick", json=body, headers=TOKEN).status_code == 422
 
@@ -106,13 +119,13 @@ def test_many_at_once_count_once(service: Service) -> None:
     before = tick(service, scheduled_at=at, job="count").json()["jobs"][0]
     later = datetime.fromisoformat(before["occurrence"]) + timedelta(seconds=10)
 
-    def deliver(_: int) -> tuple[int, str | None]:
-        answer = tick(service, scheduled_at=later.isoformat(), job="count")
+    def deliver_it(_: int) -> tuple[int, str | None]:
+        answer = deliver(service, scheduled_at=later.isoformat(), job="count")
         jobs = answer.json().get("jobs", [{}])
         return answer.status_code, jobs[0].get("status")
 
     with ThreadPoolExecutor(20) as threads:
-        answers = list(threads.map(deliver, range(20)))
+        answers = list(threads.map(deliver_it, range(20)))
     after = tick(service, scheduled_at=later.isoformat(), job="count").json()["jobs"][0]
     assert after["result"]["count"] == before["result"]["count"] + 1
     # One did it (unless the local loop was faster), the others heard of it.

@@ -1,5 +1,6 @@
 """What a superuser and Prometheus see of the jobs."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,11 @@ from tests.service import METRICS_TOKEN, TICK_TOKEN, Service, bearer
 
 
 def tick(service: Service, **body: Any) -> None:
-    answer = service.client.post("/tick", json=body, headers=bearer(TICK_TOKEN))
+    for _ in range(100):
+        answer = service.client.post("/tick", json=body, headers=bearer(TICK_TOKEN))
+        if answer.status_code != 409:  # the local loop is at it
+            break
+        time.sleep(0.1)
     assert answer.status_code == 200, answer.text
 
 
@@ -91,7 +96,7 @@ def test_metrics_count(service: Service) -> None:
     after = samples(service)
     replayed = ("keystead_tick_runs_total", "count", "replayed")
     assert after[replayed] > before[replayed]
-    assert after["keystead_tick_lag_seconds", "purge"] < 3_600
+    assert after["keystead_tick_lag_seconds", "count"] < 60
     assert after["keystead_tick_attempts", "count"] == 0
     assert after["keystead_tick_dead", "count"] == 0
     done = after["keystead_tick_runs_total", "count", "done"]

@@ -42,7 +42,7 @@ def assert_each_once(url: str, least: int) -> int:
 
 @pytest.mark.timeout(SECONDS + 120)
 def test_servers_deliveries_and_commands_at_once(tmp_path: Path, cases: Cases) -> None:
-    ends = time.monotonic() + SECONDS
+    ends = 0.0
     answers: Counter[int] = Counter()
     commands: Counter[int] = Counter()
 
@@ -64,6 +64,7 @@ def test_servers_deliveries_and_commands_at_once(tmp_path: Path, cases: Cases) -
         ThreadPoolExecutor(3) as threads,
     ):
         environment = make_environment(tmp_path, tick_seconds="1")
+        ends = time.monotonic() + SECONDS
         url = str(service.client.base_url)
         under_way = [threads.submit(post, url) for _ in range(2)]
         under_way.append(threads.submit(command, environment))

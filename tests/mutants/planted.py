@@ -427,8 +427,8 @@ MUTANTS = [
         [
             Edit(
                 RUNNER,
-                "            result = await claim.job.run(turn)\n            await claims",
-                "            result = await claim.job.run(turn)\n"
+                "                result = await claim.job.run(turn)\n            await claims",
+                "                result = await claim.job.run(turn)\n"
                 "        async with self.services.database.transaction() as session:\n"
                 "            await claims",
             )

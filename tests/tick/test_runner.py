@@ -401,13 +401,60 @@ def test_what_happened_is_counted(in_services: InServices) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"name": ""}, {"name": "x" * 65}, {"name": "a\nb"}, {"every": 0}, {"timeout": 0}],
+    [
+        *({"name": name} for name in ("", "x" * 65, "a\nb", "status")),
+        *({"every": every} for every in (0, -3, 1.5)),
+        *({"timeout": timeout} for timeout in (0, None)),
+        {"catch_up": "lates"},
+    ],
     ids=str,
 )
 def test_jobs_that_cannot_be(wrong: dict[str, Any]) -> None:
     right: dict[str, Any] = {"name": "count", "every": 10, "run": count}
     with pytest.raises(ValueError, match=r"count|name"):
         Job(**right | wrong)
+
+
+def test_a_job_that_commits_is_told_not_to(in_services: InServices) -> None:
+    async def commit(turn: Turn) -> dict[str, Any]:
+        await count(turn)
+        await (await turn.begin()).commit()
+        return {}
+
+    wrong = Job("count", 10, commit)
+
+    async def check(services: Services) -> None:
+        for _ in range(2):
+            outcome = await Runner(services, [wrong]).run(wrong, at(0), "loop")
+            assert outcome.error is not None
+            assert outcome.error.startswith("RuntimeError: a job does not commit")
+            await let_time_pass(services)
+        assert await counted(services) == 0
+
+    in_services(check)
+
+
+def test_who_died_in_the_work_is_seen(in_services: InServices) -> None:
+    async def die(turn: Turn) -> dict[str, Any]:
+        raise asyncio.CancelledError
+
+    deadly, good = (Job("count", 10, run) for run in (die, count))
+
+    async def check(services: Services) -> None:
+        with pytest.raises(asyncio.CancelledError):
+            await Runner(services, [deadly]).run(deadly, at(0), "loop")
+        await let_time_pass(services)
+        await Runner(services, [good]).run(good, at(1), "loop")
+        lost, done = await runs(services)
+        assert (lost.state, lost.error) == (
+            "failed",
+            "lost: its process died, or slept past the lease",
+        )
+        assert done.state == "done"
+        (row,) = await jobs(services)
+        assert (row.done, row.lost) == (1, 1)
+
+    in_services(check)
 
 
 def test_two_jobs_of_one_name(in_services: InServices) -> None:
