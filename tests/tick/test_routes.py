@@ -44,9 +44,9 @@ def test_a_late_job_is_a_warning(service: Service) -> None:
     assert ready() == []
     # The next is due a period after what was done: later than three more is too late.
     back = "UPDATE tick_job SET done_through = done_through - :seconds WHERE name = 'mail'"
-    in_database(service.folder, back, seconds=30)
-    assert ready() == []
     in_database(service.folder, back, seconds=20)
+    assert ready() == []
+    in_database(service.folder, back, seconds=30)
     [warning] = ready()
     assert warning.startswith("the job mail is ")
     assert warning.endswith(" s late: see `keystead tick status`")
