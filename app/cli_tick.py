@@ -93,7 +93,6 @@ def history(
 
     table = Table("Occurrence", "State", "Attempts", "Trigger", "Claimed", "Took", "Result")
     for one in _with_runner(read):
-        said = one.error if one.error is not None else one.result
         table.add_row(
             _time(one.scheduled_at),
             f"[red]{one.state}[/]" if one.state in ("dead", "failed") else one.state,
@@ -101,7 +100,7 @@ def history(
             one.trigger,
             _time(one.claimed_at),
             _seconds(one.seconds),
-            "" if said is None else plain(str(said)),
+            _said(one),
         )
     out.print(table)
 
@@ -137,12 +136,13 @@ def _with_runner(work: Callable[[Runner], Awaitable[Result]]) -> Result:
 def _show_outcomes(outcomes: list[Outcome]) -> None:
     table = Table("Job", "Occurrence", "Status", "Result")
     for outcome in outcomes:
-        said = outcome.error if outcome.error else outcome.result
-        occurrence = _time(outcome.occurrence)
-        table.add_row(
-            outcome.job, occurrence, outcome.status, "" if said is None else plain(str(said))
-        )
+        table.add_row(outcome.job, _time(outcome.occurrence), outcome.status, _said(outcome))
     out.print(table)
+
+
+def _said(one: Outcome | runs.Run) -> str:
+    said = one.result if one.error is None else one.error
+    return "" if said is None else plain(str(said))
 
 
 def _parse_time(text: str) -> datetime:

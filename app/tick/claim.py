@@ -89,7 +89,6 @@ async def take(
         return await _waiting(session, job, row, asked)
     if job.catch_up == "skip" and moment(asked + period) <= now:
         return outcome(job, asked, "superseded")
-    held = _held(row)
     occurrence = _next(job, period, row.done_through, asked)
     claim = Claim(
         job,
@@ -105,10 +104,8 @@ async def take(
         TickJob.lease_until < now,
         TickJob.done_through < occurrence,
     )
-    if not await _claimed(session, claim, now, *free):
+    if not await _seize(session, claim, row, now, trigger, *free):
         return outcome(job, asked, "running")
-    await _note_loss(session, job, held)
-    await _note_attempt(session, claim, trigger)
     return claim
 
 
@@ -126,7 +123,6 @@ async def take_again(
         return await past(session, job, occurrence)
     if row.owner is not None and row.lease_until > now:
         return outcome(job, occurrence, "running")
-    held = _held(row)
     claim = Claim(
         job,
         occurrence,
@@ -136,10 +132,8 @@ async def take_again(
         attempts=row.attempts,
         last=True,
     )
-    if not await _claimed(session, claim, now, TickJob.fence == row.fence):
+    if not await _seize(session, claim, row, now, "retry", TickJob.fence == row.fence):
         return outcome(job, occurrence, "running")
-    await _note_loss(session, job, held)
-    await _note_attempt(session, claim, "retry")
     return claim
 
 
@@ -167,7 +161,7 @@ async def fail(session: AsyncSession, claim: Claim, error: str) -> Outcome:
 
 async def give_back(session: AsyncSession, claim: Claim) -> None:
     """Let go of a job that was interrupted, as if this try had not been."""
-    values = {"owner": None, "lease_until": NEVER, "attempts": claim.attempts - 1}
+    values = {"owner": None, "lease_until": NEVER, "attempts": max(0, claim.attempts - 1)}
     if await changed(session, claim.mine.values(**values)) == 1:
         await _record(session, claim, "failed", error="interrupted: the process was asked to stop")
 
@@ -212,33 +206,29 @@ async def _waiting(session: AsyncSession, job: Job, row: TickJob, asked: int) ->
     return outcome(job, asked, "failed", error=run.error if run is not None else None)
 
 
-async def _claimed(session: AsyncSession, claim: Claim, now: datetime, *free: Any) -> bool:
-    """Write the claim into the job's row; tell whether the row was still as `free` says."""
+async def _seize(
+    session: AsyncSession, claim: Claim, row: TickJob, now: datetime, trigger: str, *free: Any
+) -> bool:
+    """Write the claim into the job's row, if that is still as `free` says, and begin its record."""
+    # Whoever still holds it is taken for dead: the lease has run out.
+    lost = row.occurrence if row.owner is not None else None
     values = {
         "fence": claim.fence,
         "owner": claim.holder,
         "occurrence": claim.occurrence,
         "lease_until": now + claim.job.lease,
         "attempts": claim.attempts,
+        "lost": TickJob.lost + (lost is not None),
     }
-    row = update(TickJob).where(TickJob.name == claim.job.name, *free)
-    return await changed(session, row.values(**values)) == 1
-
-
-def _held(row: TickJob) -> int | None:
-    """Return the occurrence that somebody holds, or held until the lease ran out."""
-    return row.occurrence if row.owner is not None else None
-
-
-async def _note_loss(session: AsyncSession, job: Job, held: int | None) -> None:
-    """Record of the holder before, if there was one, that it is taken for dead."""
-    if held is None:
-        return
-    row = update(TickJob).where(TickJob.name == job.name)
-    await session.execute(row.values(lost=TickJob.lost + 1))
-    run = update(TickRun).filter_by(name=job.name, occurrence=held, state="running")
-    error = "lost: its process died, or slept past the lease"
-    await session.execute(run.values(state="failed", finished_at=utcnow(), error=error))
+    mine = update(TickJob).where(TickJob.name == claim.job.name, *free)
+    if await changed(session, mine.values(**values)) != 1:
+        return False
+    if lost is not None:
+        run = update(TickRun).filter_by(name=claim.job.name, occurrence=lost, state="running")
+        error = "lost: its process died, or slept past the lease"
+        await session.execute(run.values(state="failed", finished_at=utcnow(), error=error))
+    await _note_attempt(session, claim, trigger)
+    return True
 
 
 async def _note_attempt(session: AsyncSession, claim: Claim, trigger: str) -> None:

@@ -68,6 +68,10 @@ BEFORE = (
     "tests/migrations/test_previous_release.py::test_the_release_before_serves_on_the_new_schema"
 )
 
+NO_FENCE = [
+    Edit(CLAIM, "            TickJob.fence == self.fence,\n", ""),
+    Edit(CLAIM, "            TickJob.owner == self.holder,\n", ""),
+]
 INDEX_GUARD = '    if all(index["name"] != name for index in made):\n        op.create_index('
 STATE_CHECK = """        sa.CheckConstraint(
             "state IN ('waiting', 'sent', 'dropped', 'dead')",
@@ -363,20 +367,14 @@ MUTANTS = [
     ),
     Mutant(
         "no fence",
-        [
-            Edit(CLAIM, "            TickJob.fence == self.fence,\n", ""),
-            Edit(CLAIM, "            TickJob.owner == self.holder,\n", ""),
-        ],
+        NO_FENCE,
         ALL,
         FROZEN,
         r"1: 2",
     ),
     Mutant(
         "no fence, as the model sees it",
-        [
-            Edit(CLAIM, "            TickJob.fence == self.fence,\n", ""),
-            Edit(CLAIM, "            TickJob.owner == self.holder,\n", ""),
-        ],
+        NO_FENCE,
         ("sqlite",),
         MODEL,
         "done twice|marks|: 2",
