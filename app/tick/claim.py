@@ -218,7 +218,7 @@ async def _seize(
         "occurrence": claim.occurrence,
         "lease_until": now + claim.job.lease,
         "attempts": claim.attempts,
-        "lost": TickJob.lost + (lost is not None),
+        "lost": TickJob.lost + int(lost is not None),
     }
     mine = update(TickJob).where(TickJob.name == claim.job.name, *free)
     if await changed(session, mine.values(**values)) != 1:
