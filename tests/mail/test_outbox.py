@@ -122,6 +122,20 @@ def test_two_deliverers_at_once_send_each_message_once(desk: Path) -> None:
     with_server(desk, test)
 
 
+def test_a_process_that_is_to_stop_begins_no_other_message(desk: Path) -> None:
+    async def run() -> None:
+        async with smtp_server(slow := Slow()), office_for(desk, slow) as office:
+            addresses = await office.letters(2)
+            delivering = asyncio.create_task(office.deliver())
+            await asyncio.wait_for(slow.reached.wait(), 10)
+            office.services.stopping.set()
+            slow.go_on.set()
+            assert await delivering == SENT
+            assert await office.states() == dict(zip(addresses, ["sent", "waiting"], strict=True))
+
+    asyncio.run(run())
+
+
 def test_a_message_under_way_is_nobody_elses(desk: Path) -> None:
     async def run() -> None:
         async with smtp_server(slow := Slow()), office_for(desk, slow) as office:

@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -105,5 +105,40 @@ def test_errors_do_not_end_it_and_stopping_waits_for_the_work(
         assert finished == begun - 1
         await asyncio.sleep(1.2)
         assert tries == begun
+
+    in_services(check)
+
+
+def test_what_came_due_while_nobody_ran_is_done_at_once(in_services: Callable[[Any], Any]) -> None:
+    async def check(services: Services) -> None:
+        done = asyncio.Event()
+
+        async def work(turn: Turn) -> dict[str, Any]:
+            done.set()
+            return {}
+
+        async with local_loop(Runner(services, [Job("daily", 86_400, work)])):
+            await asyncio.wait_for(done.wait(), 10)
+
+    in_services(check)
+
+
+def test_its_moments_are_those_of_the_databases_clock(
+    in_services: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    period, wrong = 6, timedelta(seconds=3)
+    monkeypatch.setattr("app.clock.now", lambda: datetime.now(UTC) + wrong)
+
+    async def check(services: Services) -> None:
+        began = asyncio.Queue[float]()
+
+        async def work(turn: Turn) -> dict[str, Any]:
+            began.put_nowait(time.time())
+            return {}
+
+        async with local_loop(Runner(services, [Job("work", period, work)])):
+            await began.get()
+            moment = await asyncio.wait_for(began.get(), 30)
+        assert moment % period < 2
 
     in_services(check)

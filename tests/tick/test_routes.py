@@ -52,3 +52,27 @@ def test_a_late_job_is_a_warning(service: Service) -> None:
     assert warning.endswith(" s late: see `keystead tick status`")
     assert service.client.post("/tick", headers=bearer(TICK_TOKEN)).status_code == 200
     assert ready() == []
+
+
+def test_a_job_that_is_gone_is_nobodys_to_be_late(service: Service) -> None:
+    assert service.client.post("/tick", headers=bearer(TICK_TOKEN)).status_code == 200
+    gone = "UPDATE tick_job SET name = 'gone', done_through = 0 WHERE name = 'mail'"
+    in_database(service.folder, gone)
+    assert service.client.get("/health/ready").json() == {
+        "status": "ok",
+        "reason": None,
+        "warnings": [],
+    }
+
+
+def test_two_tokens_while_one_replaces_the_other(tmp_path: Path) -> None:
+    tokens = {"tick_token": "old one, new one", "metrics_token": "old, new"}
+    with in_process(tmp_path, tick_seconds="0", **tokens) as service:
+
+        def codes(method: str, path: str, *tokens: str) -> list[int]:
+            asked = [service.client.request(method, path, headers=bearer(it)) for it in tokens]
+            return [answer.status_code for answer in asked]
+
+        wrong = ("old one, new one", "old oneX", "ol", "")
+        assert codes("POST", "/tick", "old one", "new one", *wrong) == [200, 200, *4 * [401]]
+        assert codes("GET", "/metrics", "old", "new", "old one") == [200, 200, 401]
