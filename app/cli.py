@@ -100,6 +100,8 @@ def serve(
         workers=workers,
         log_config=None,
         server_header=False,
+        # Longer than clients and load balancers wait (60 s): who closes first loses no request.
+        timeout_keep_alive=75,
         timeout_graceful_shutdown=10,
     )
 
