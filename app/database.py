@@ -1,6 +1,7 @@
 """The database: column types, the engine for each kind, and the transaction at the edge."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -32,7 +33,7 @@ from sqlalchemy.sql.expression import FunctionElement
 
 from app import sqlite
 from app.dsn import without_tls
-from app.faults import told_apart
+from app.faults import code_of, told_apart
 
 Row = TypeVar("Row", bound=tuple[Any, ...])
 
@@ -146,15 +147,27 @@ def locked(statement: Select[Row]) -> Select[Row]:
 class Database:
     """One engine and its transactions. Connects when first used."""
 
-    def __init__(self, url: str, *, bounded: bool = True) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        bounded: bool = True,
+        single: bool = False,
+        renewed: Callable[[], str] | None = None,
+    ) -> None:
         """Take a URL with its driver; unless `bounded`, statements and locks take their time.
 
-        Raises ValueError for options of the URL that cannot work.
+        `single`: keep one connection, for a process that serves one request at a time. `renewed`:
+        returns the URL anew when the database refuses the password. Raises ValueError for options
+        of the URL that cannot work.
         """
         parsed, mode, context = without_tls(make_url(url))
-        options: dict[str, Any] = {"hide_parameters": True}
+        options: dict[str, Any] = {"hide_parameters": True, **(_SINGLE if single else {})}
         arguments = _ARGUMENTS[parsed.get_driver_name()]
         options["connect_args"] = arguments(mode, context, bounded=bounded)
+        if renewed is not None and "async_creator_fn" in options["connect_args"]:
+            connect = options["connect_args"]["async_creator_fn"]
+            options["connect_args"]["async_creator_fn"] = Renewed(connect, renewed)
         if parsed.get_backend_name() != "sqlite":
             options["pool_pre_ping"] = True
             options["isolation_level"] = "READ COMMITTED"
@@ -184,6 +197,30 @@ class Database:
         await self.close()
 
 
+# A sandbox is frozen between requests: what was open for long may be gone without a word.
+_SINGLE = {"pool_size": 1, "max_overflow": 0, "pool_timeout": 5, "pool_recycle": 300}
+_WRONG_PASSWORD = ("28P01", "28000", 1045)
+
+
+class Renewed:
+    """Connects; where the password is refused, once more with the one that is right by now."""
+
+    def __init__(self, connect: Callable[..., Awaitable[Any]], renewed: Callable[[], str]) -> None:
+        self._connect = connect
+        self._renewed = renewed
+        self._credentials: dict[str, Any] = {}
+
+    async def __call__(self, **options: Any) -> Any:
+        try:
+            return await self._connect(**options | self._credentials)
+        except Exception as error:
+            if code_of(error) not in _WRONG_PASSWORD:
+                raise
+        url = make_url(await asyncio.to_thread(self._renewed))
+        self._credentials = {"user": url.username, "password": url.password}
+        return await self._connect(**options | self._credentials)
+
+
 def _sqlite_arguments(_: str | None, __: SSLContext | None, *, bounded: bool) -> dict[str, Any]:
     # The driver's own BEGINs would come late and leave DDL outside.
     return {"isolation_level": None, "timeout": QUEUE_SECONDS, "factory": sqlite.Connection}
@@ -192,7 +229,9 @@ def _sqlite_arguments(_: str | None, __: SSLContext | None, *, bounded: bool) ->
 def _postgres_arguments(
     mode: str | None, context: SSLContext | None, *, bounded: bool
 ) -> dict[str, Any]:
-    arguments: dict[str, Any] = {"timeout": CONNECT_SECONDS}
+    from asyncpg import connect
+
+    arguments: dict[str, Any] = {"timeout": CONNECT_SECONDS, "async_creator_fn": connect}
     if mode is not None:
         # The driver falls back to plain text for the word alone, never for a context.
         arguments["ssl"] = mode if mode in ("disable", "prefer") else context

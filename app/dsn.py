@@ -70,6 +70,16 @@ def with_driver(url: str) -> str:
     return parsed.render_as_string(hide_password=False)
 
 
+def with_credentials(url: str, username: str, password: str) -> str:
+    """Return `url` for this user and password. Raises ValueError, without a word of the URL's."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise ValueError("not a database URL: is its port a number?") from None
+    named = parsed.set(username=username or parsed.username, password=password)
+    return named.render_as_string(hide_password=False)
+
+
 def without_tls(url: URL) -> tuple[URL, str | None, ssl.SSLContext | None]:
     """Return `url` without its TLS options, the mode they ask for, and the context for it.
 

@@ -58,7 +58,7 @@ def told_apart() -> Iterator[None]:
     except PoolTimeout as error:
         raise Unavailable("every connection of the pool is in use") from error
     except DBAPIError as error:
-        code = _code(error)
+        code = code_of(error.orig)
         if code in _COLLISIONS:
             raise Collision(_words(error.orig)) from error
         if isinstance(error, IntegrityError | DataError) or str(code).startswith(_OUR_FAULT):
@@ -71,10 +71,10 @@ def told_apart() -> Iterator[None]:
         raise Unavailable(_words(error)) from error
 
 
-def _code(error: DBAPIError) -> object:
+def code_of(error: BaseException | None) -> object:
     """Return the SQLSTATE or the number that the database gave its refusal."""
-    state = getattr(error.orig, "sqlstate", None)
-    return state or next(iter(getattr(error.orig, "args", ())), None)
+    state = getattr(error, "sqlstate", None)
+    return state or next(iter(getattr(error, "args", ())), None)
 
 
 def _words(error: BaseException | None) -> str:

@@ -33,10 +33,16 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """Open the services for `settings`, and close them at the end. Connects to nothing yet."""
     passwords = Passwords(settings)
     try:
-        async with Database(settings.database_url) as database:
+        async with _database(settings) as database:
             yield Services(settings, database, passwords, Signer(settings.signing_key()))
     finally:
         passwords.close()
+
+
+def _database(settings: Settings) -> Database:
+    renewed = (lambda: Settings().database_url) if settings.secrets else None
+    single = settings.lambda_function is not None
+    return Database(settings.database_url, single=single, renewed=renewed)
 
 
 async def get_services(request: Request) -> Services:

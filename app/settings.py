@@ -5,7 +5,7 @@ import secrets
 import tempfile
 from email.utils import parseaddr
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -18,9 +18,16 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
-from app.dsn import with_driver
+from app import secretsmanager
+from app.dsn import with_credentials, with_driver
 from app.folders import make_private
 
 SECRET_MIN_LENGTH = 32
@@ -60,6 +67,26 @@ def _sender(text: str) -> str:
 def _base_url(url: str) -> str:
     # In ASCII: a host in another script gets its xn-- form.
     return str(TypeAdapter(HttpUrl).validate_python(url)).rstrip("/")
+
+
+def _from_secrets() -> dict[str, Any]:
+    """Return the settings that are members of the secrets whose ARNs KEYSTEAD_SECRETS lists.
+
+    `username` and `password`, which RDS keeps and changes, complete the database's URL.
+    """
+    members: dict[str, str] = {}
+    for arn in _parts(os.environ.get("KEYSTEAD_SECRETS", "")):
+        members |= secretsmanager.read(arn)
+    url = members.get("database_url") or os.environ.get("KEYSTEAD_DATABASE_URL")
+    if url and "password" in members:
+        username, password = members.get("username", ""), members["password"]
+        members["database_url"] = with_credentials(url, username, password)
+    return {name: value for name, value in members.items() if name in Settings.model_fields}
+
+
+def _parts(text: str) -> list[str]:
+    """Return what stands between the commas."""
+    return [part for part in (part.strip() for part in text.split(",")) if part]
 
 
 class Settings(BaseSettings):
@@ -153,13 +180,31 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least severe line that is logged."
     )
+    secrets: Annotated[list[str], NoDecode] = Field(
+        [],
+        description="ARNs of secrets in AWS Secrets Manager, with commas between: JSON objects "
+        "whose members are settings (`database_url`, `secret_key`, `mail_url`, …), or the "
+        "`username` and `password` that complete `KEYSTEAD_DATABASE_URL`.",
+    )
+    lambda_function: str | None = Field(
+        None,
+        validation_alias="AWS_LAMBDA_FUNCTION_NAME",
+        description="Set by AWS Lambda. There, no local loop runs, and one database connection is "
+        "kept.",
+    )
 
-    @field_validator("tick_token", "metrics_token", mode="before")
     @classmethod
-    def _split_tokens(cls, value: object) -> object:
-        if isinstance(value, str):
-            return [token for token in (part.strip() for part in value.split(",")) if token]
-        return value
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], *sources: Any, **named: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Look into secrets before the environment."""
+        secrets = InitSettingsSource(settings_cls, _from_secrets())
+        return named["init_settings"], secrets, named["env_settings"], named["dotenv_settings"]
+
+    @field_validator("tick_token", "metrics_token", "secrets", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return _parts(value) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _not_half_configured(self) -> Self:
@@ -181,6 +226,11 @@ class Settings(BaseSettings):
         if self.environment != "production" or not unset:
             return None
         return f"production with the default of {', '.join(unset)}: set what your people should see"
+
+    @property
+    def runs_loop(self) -> bool:
+        """Whether this process is one that works by the clock on its own."""
+        return self.tick_seconds > 0 and self.lambda_function is None
 
     @property
     def tick_period(self) -> int:
