@@ -152,23 +152,18 @@ def _say_nothing_to_do(target: str, current: str | None) -> None:
 def _where_it_stands() -> str | None:
     """Return the database's revision. Raises Failure if it must not be migrated, and says why."""
     usable_settings()
-    found = asyncio.run(_revisions())
+    try:
+        found = asyncio.run(leftovers.examined(Settings().database_url))
+    except leftovers.Unfit as unfit:
+        raise Failure(str(unfit)) from unfit
     if found.newer:
         raise Failure(
             f"the database is at revision {found.current}, which this release does not know: "
             "a newer one made it"
         )
-    fault = asyncio.run(_fault())
-    if fault is not None:
-        raise Failure(f"the database is not as a migration can use it: {fault}")
     return found.current
 
 
 async def _revisions() -> schema.Revisions:
     async with Database(Settings().database_url) as database, database.transaction() as session:
         return await schema.revisions(session)
-
-
-async def _fault() -> str | None:
-    async with Database(Settings().database_url) as database:
-        return await leftovers.fault(database)

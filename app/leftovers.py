@@ -6,7 +6,7 @@ from sqlalchemy import Connection, create_engine, inspect, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import Database
-from app.schema import ROOT, head, is_known, plan
+from app.schema import ROOT, Revisions, head, is_known, plan, revisions
 
 Tables = dict[str, frozenset[str]]
 """The names of columns, by table."""
@@ -19,6 +19,24 @@ class Found(NamedTuple):
 
     recorded: list[str] | None
     tables: Tables
+
+
+class Unfit(Exception):
+    """The database must not be migrated; the message says why, and the way out."""
+
+
+async def examined(url: str) -> Revisions:
+    """Return where the database stands that is to be migrated. Raises Unfit.
+
+    On a newer release's schema, nothing else is looked at.
+    """
+    async with Database(url) as database:
+        async with database.transaction() as session:
+            found = await revisions(session)
+        said = None if found.newer else await fault(database)
+    if said is not None:
+        raise Unfit(f"the database is not as a migration can use it: {said}")
+    return found
 
 
 async def fault(database: Database) -> str | None:

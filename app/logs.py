@@ -40,7 +40,7 @@ def configure_logging(settings: Settings) -> None:
         logging.getLogger(name).propagate = True
     # Its lines hold the query, and so the tokens of links from mails. RequestLog writes ours.
     logging.getLogger("uvicorn.access").disabled = True
-    for noisy in ("aiosqlite", "alembic.runtime.plugins"):
+    for noisy in ("aiosqlite", "alembic.runtime.plugins", "mangum.http"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

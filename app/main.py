@@ -117,9 +117,11 @@ def _lifespan(settings: Settings) -> Any:
         async with AsyncExitStack() as stack:
             services = await stack.enter_async_context(open_services(settings))
             runner = Runner(services, JOBS)
-            if (fault := await schema.fault(services.database)) is not None:
+            # On Lambda each sandbox would look; there, what deploys migrates.
+            looks = settings.lambda_function is None
+            if looks and (fault := await schema.fault(services.database)) is not None:
                 log.error("not ready", reason=fault)
-            if settings.tick_seconds:
+            if settings.runs_loop:
                 await stack.enter_async_context(courier(services, deliver_mail))
                 await stack.enter_async_context(local_loop(runner))
             limit = AsyncLimiter(tick.PER_MINUTE)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from app.errors import BadTickTime, TickRunning, TickTooOften
 from app.tick.claim import Outcome
 from app.tick.runner import Runner
+from app.tokens import TRUSTED
 
 router = APIRouter(tags=["tick"])
 
@@ -80,7 +81,8 @@ async def tick(request: Request, response: Response, body: TickRequest | None = 
         raise TickTooOften(RETRY_AFTER)
     await limit.acquire()
     runner: Runner = request.state.runner
-    outcomes = await runner.tick("http", _parse(body.scheduled_at), body.job)
+    trigger = "schedule" if TRUSTED in request.scope else "http"
+    outcomes = await runner.tick(trigger, _parse(body.scheduled_at), body.job)
     statuses = {outcome.status for outcome in outcomes}
     if statuses == {"running"}:
         raise TickRunning(RETRY_AFTER)

@@ -1,0 +1,103 @@
+"""The deployment's step that migrates: a custom resource of CloudFormation.
+
+Imports nothing of the application before there is somebody to tell what is wrong with it. See
+"Custom resource request and response reference" in CloudFormation's user guide.
+"""
+
+import asyncio
+import json
+import time
+import urllib.request
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_MARGIN_SECONDS = 10  # to tell CloudFormation that it took too long
+_WAKING_SECONDS = 60  # a database that paused, or has just been made
+_TRIES = 3
+_REASON_CHARACTERS = 1_000  # the whole answer may have 4,096 bytes
+
+
+def answer(event: dict[str, Any], context: Any, work: Callable[[], str]) -> dict[str, Any]:
+    """Do `work` for a custom resource that is created or updated, and tell CloudFormation.
+
+    Nothing is done when it is deleted: the data is worth more than the stack. Without a
+    ResponseURL, whoever invoked it by hand gets what `work` returns, or its error.
+    """
+    if "ResponseURL" not in event:
+        return {"revision": _in_time(context, work)}
+    told: dict[str, Any] = {
+        "Status": "SUCCESS",
+        "PhysicalResourceId": event.get("PhysicalResourceId") or "keystead-schema",
+        **{name: event.get(name) for name in ("StackId", "RequestId", "LogicalResourceId")},
+    }
+    if event.get("RequestType") in ("Create", "Update"):
+        try:
+            told["Data"] = {"Revision": _in_time(context, work)}
+        except BaseException as error:
+            reason = f"{type(error).__name__}: {error}"[:_REASON_CHARACTERS]
+            told |= {"Status": "FAILED", "Reason": reason}
+    _tell(event["ResponseURL"], told)
+    return told
+
+
+def bring_to_head() -> str:
+    """Migrate the database that the settings name, and return its revision.
+
+    On a newer release's schema there is nothing to do: that is where a roll-back finds itself.
+    Raises Unfit for a database that must not be migrated, TimeoutError if others are in the way.
+    """
+    from app import leftovers, schema
+    from app.logs import configure_logging
+    from app.settings import Settings
+
+    settings = Settings()
+    configure_logging(settings)
+    found = _awake(lambda: asyncio.run(leftovers.examined(settings.database_url)))
+    if not found.usable:
+        schema.migrate()
+    return max(found.current or "", found.head)
+
+
+def _awake(look: Callable[[], T]) -> T:
+    """Return what `look` does, once the database answers."""
+    from app.faults import Unavailable
+
+    until = time.monotonic() + _WAKING_SECONDS
+    while True:
+        try:
+            return look()
+        except (Unavailable, OSError):
+            if time.monotonic() > until:
+                raise
+        time.sleep(1)
+
+
+def _in_time(context: Any, work: Callable[[], str]) -> str:
+    """Return what `work` does. Raises TimeoutError before Lambda would end the process."""
+    seconds = context.get_remaining_time_in_millis() / 1_000 - _MARGIN_SECONDS
+    # What is still at work then goes down with the sandbox; migrations can be killed.
+    threads = ThreadPoolExecutor(1)
+    try:
+        return threads.submit(work).result(seconds)
+    except TimeoutError as error:
+        raise TimeoutError(str(error) or f"no end within {seconds:.0f} s; run it again") from None
+    finally:
+        threads.shutdown(wait=False)
+
+
+def _tell(url: str, told: dict[str, Any]) -> None:
+    """Send CloudFormation's answer to where it wants it. Raises OSError."""
+    body = json.dumps(told).encode()
+    # An address signed for exactly these headers.
+    request = urllib.request.Request(url, body, {"Content-Type": ""}, method="PUT")
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            urllib.request.urlopen(request, timeout=10).close()
+            return
+        except OSError:
+            if not tries_left:
+                raise
+        time.sleep(1)
