@@ -14,6 +14,7 @@ from app.services import Services, open_services
 from app.settings import Settings
 from tests import databases
 from tests.databases import copy_database
+from tests.lambda_.service import in_lambda
 from tests.service import (
     Service,
     in_process,
@@ -73,6 +74,7 @@ Cases = Callable[[str, int], None]
 RUNS: dict[str, Callable[..., AbstractContextManager[Service]]] = {
     "in-process": in_process,
     "tcp": over_tcp,
+    "lambda": in_lambda,
 }
 
 
@@ -80,7 +82,7 @@ RUNS: dict[str, Callable[..., AbstractContextManager[Service]]] = {
 def service(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    """A running Keystead: in this process, then over TCP with two workers."""
+    """A running Keystead: in this process, over TCP with two workers, in Lambda's runtime."""
     with RUNS[request.param](tmp_path_factory.mktemp(request.param)) as running:
         yield running
 

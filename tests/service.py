@@ -55,6 +55,11 @@ class Service:
     read: Counter[str] = field(default_factory=Counter)
     _files: set[Path] = field(default_factory=set)
 
+    @property
+    def period(self) -> int:
+        """Seconds between two occurrences of the job that counts."""
+        return int(self.environment.get("KEYSTEAD_TICK_SECONDS", "10"))
+
     def register(self, address: str | None = None, password: str = PASSWORD) -> Account:
         address = address or new_address()
         answer = self.client.post("/auth/register", json={"email": address, "password": password})

@@ -63,7 +63,7 @@ def test_a_replay_says_so(service: Service) -> None:
     at = datetime.now(UTC).isoformat()
     tick(service, scheduled_at=at, job="count")
     assert tick(service, scheduled_at=at, job="count").headers["Idempotent-Replayed"] == "true"
-    anew = datetime.now(UTC) + timedelta(seconds=10)
+    anew = datetime.now(UTC) + timedelta(seconds=service.period)
     first = tick(service, scheduled_at=anew.isoformat(), job="count")
     replayed = first.json()["jobs"][0]["status"] == "replayed"  # another test was faster
     assert ("Idempotent-Replayed" in first.headers) is replayed
@@ -117,7 +117,7 @@ def test_many_at_once_count_once(service: Service) -> None:
     at = datetime.now(UTC).isoformat()
     tick(service, scheduled_at=at, job="count")
     before = tick(service, scheduled_at=at, job="count").json()["jobs"][0]
-    later = datetime.fromisoformat(before["occurrence"]) + timedelta(seconds=10)
+    later = datetime.fromisoformat(before["occurrence"]) + timedelta(seconds=service.period)
 
     def deliver_it(_: int) -> tuple[int, str | None]:
         answer = deliver(service, scheduled_at=later.isoformat(), job="count")

@@ -39,7 +39,7 @@ def test_how_the_jobs_are(service: Service, admin: dict[str, str]) -> None:
         *("job", "every", "catch_up", "state", "lag", "late", "attempts", "next", "dead", "last"),
         *("done", "failed", "given_up", "lost", "replayed", "worked_ms"),
     }
-    assert (count["every"], count["catch_up"], count["late"]) == (10, "all", False)
+    assert (count["every"], count["catch_up"], count["late"]) == (service.period, "all", False)
     assert count["lag"] < 10
     assert count["last"]["state"] == "done"
     assert datetime.fromisoformat(count["next"]) - datetime.now(UTC) < timedelta(seconds=21)
@@ -47,7 +47,7 @@ def test_how_the_jobs_are(service: Service, admin: dict[str, str]) -> None:
 
 def test_what_a_job_did_page_by_page(service: Service, admin: dict[str, str]) -> None:
     now = datetime.now(UTC)
-    for seconds in (0, 10):
+    for seconds in (0, service.period):
         at = now + timedelta(seconds=seconds)
         tick(service, job="count", scheduled_at=at.isoformat())
 

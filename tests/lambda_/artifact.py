@@ -1,0 +1,45 @@
+"""The artifact that `sam build` makes, built for the Python and the machine that run the tests."""
+
+import hashlib
+import platform
+import sys
+from pathlib import Path
+
+from filelock import FileLock
+
+from infra import build
+
+ROOT = Path(__file__).parent.parent.parent
+CACHE = ROOT / ".cache" / "lambda"
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+ARCHITECTURE = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}[platform.machine()]
+
+
+def artifact(driver: str) -> Path:
+    """Return the folder of the artifact with that driver, read-only; build it if it is not there.
+
+    One that was built of the same files is taken again, and those of other files are removed.
+    """
+    CACHE.mkdir(parents=True, exist_ok=True)
+    kind = f"{driver}-{PYTHON}"
+    folder = CACHE / f"{kind}-{_sources()}"
+    with FileLock(CACHE / f"{kind}.lock", timeout=300):
+        if not folder.exists():
+            draft = CACHE / f"{kind}-draft"
+            build.build(draft, driver, ARCHITECTURE, PYTHON)
+            for path in (draft, *draft.rglob("*")):
+                path.chmod(0o555 if path.is_dir() else 0o444)
+            draft.rename(folder)
+    return folder
+
+
+def _sources() -> str:
+    """Return a name for what the artifact is made of, as it is now."""
+    digest = hashlib.sha256()
+    for name in (*build.OURS, "infra", "requirements/lambda.txt"):
+        path = ROOT / name
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file() and "__pycache__" not in file.parts:
+                digest.update(f"{file.relative_to(ROOT)}\n".encode())
+                digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
