@@ -63,9 +63,10 @@ class Sandbox:
         finally:
             if failed:
                 count("ServerErrors")
-        if response["statusCode"] in (204, 304):
+        headers = response.get("headers", {})
+        if headers.get("content-length", "0") == "0":
             # Mangum names a type for every body, where there is none too.
-            response["headers"].pop("content-type", None)
+            headers.pop("content-type", None)
         return response
 
     def _open(self, app: FastAPI) -> None:
