@@ -78,6 +78,7 @@ class Sandbox:
         self._settings: Settings = self._state["services"].settings
         self._base_path = base_path(self._settings.base_url)
         self._look_again_at = time.time() + SECRETS_SECONDS
+        log.info("sandbox opened", database=self._state["services"].database.engine.name)
 
     def _renew(self) -> None:
         """Begin anew, in a lifespan of its own, if a secret has changed."""

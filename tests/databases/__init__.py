@@ -5,9 +5,11 @@ asked for; on SQLite it lies in the folder.
 """
 
 import os
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from tests.databases import server as _server
 from tests.databases.mysql import MariaDb, Mysql
 from tests.databases.postgres import Postgres
 from tests.databases.server import Server, execute
@@ -56,3 +58,8 @@ def drop_database(folder: Path) -> None:
 def in_database(folder: Path, statement: str, **parameters: object) -> list[tuple[Any, ...]]:
     """Execute one statement on the folder's database, commit, and return its rows."""
     return execute(database_url(folder), statement, **parameters)
+
+
+def holding(folder: Path, *statements: str) -> AbstractContextManager[None]:
+    """Execute `statements` on a connection to the folder's database, open for the block."""
+    return _server.holding(database_url(folder), *statements)

@@ -8,13 +8,14 @@ import subprocess
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from sqlalchemy import URL, NullPool, Row, event, make_url, text
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 START_SECONDS = 30
 
@@ -213,6 +214,26 @@ def execute(url: str, statement: str, **parameters: Any) -> list[tuple[Any, ...]
     """Execute one statement on the database at `url`, commit, and return its rows."""
     rows = asyncio.run(_ask(open_engine(url), text(statement), **parameters))
     return [tuple(row) for row in rows]
+
+
+@contextmanager
+def holding(url: str, *statements: str) -> Iterator[None]:
+    """Execute `statements` on a connection to the database at `url`, open for the block."""
+
+    async def hold(connection: AsyncConnection) -> None:
+        await connection.start()
+        for statement in statements:
+            await connection.exec_driver_sql(statement)
+
+    with asyncio.Runner() as runner:
+        engine = open_engine(url)
+        connection = engine.connect()
+        try:
+            runner.run(hold(connection))
+            yield
+        finally:
+            runner.run(connection.close())
+            runner.run(engine.dispose())
 
 
 def free_port() -> int:

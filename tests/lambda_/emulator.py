@@ -45,8 +45,12 @@ class Emulator:
         *,
         handler: str = "handler.handler",
         seconds: int = 15,
+        beside: Path | None = None,
     ) -> None:
-        """Take the artifact's folder, the settings, and a folder for the log and the runtime."""
+        """Take the artifact's folder, the settings, and a folder for the log and the runtime.
+
+        `beside`: a folder with modules of a test's own, to call ours.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / "log"
         self._port = free_port()
@@ -60,7 +64,7 @@ class Emulator:
         ]
         self._environment = {
             **{k: v for k, v in environment.items() if not k.startswith(("VIRTUAL_ENV", "PYTHON"))},
-            "PYTHONPATH": f"{task}:{_runtime(folder / 'runtime')}",
+            "PYTHONPATH": f"{task}:{_runtime(folder / 'runtime')}:{beside or ''}".rstrip(":"),
             "LAMBDA_TASK_ROOT": str(task),
             "_HANDLER": handler,
             "AWS_LAMBDA_FUNCTION_NAME": "keystead",
