@@ -1,0 +1,16 @@
+"""The template as it is passes every check."""
+
+import pytest
+
+from tests.infra.checks import CHECKS
+from tests.infra.template import ROOT, Template
+
+
+@pytest.fixture(scope="module")
+def template() -> Template:
+    return Template((ROOT / "infra" / "template.yaml").read_text())
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_check(template: Template, name: str) -> None:
+    assert list(CHECKS[name](template)) == []
