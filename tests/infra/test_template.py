@@ -1,8 +1,9 @@
-"""The template as it is passes every check."""
+"""The template as it is passes every check, and each check has a fault that it must see."""
 
 import pytest
 
 from tests.infra.checks import CHECKS
+from tests.infra.faults import FAULTS
 from tests.infra.template import ROOT, Template
 
 
@@ -14,3 +15,7 @@ def template() -> Template:
 @pytest.mark.parametrize("name", CHECKS)
 def test_check(template: Template, name: str) -> None:
     assert list(CHECKS[name](template)) == []
+
+
+def test_every_check_can_fail() -> None:
+    assert {fault.caught_by for fault in FAULTS} == CHECKS.keys()
