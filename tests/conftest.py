@@ -24,6 +24,9 @@ from tests.service import (
     settings_from,
 )
 
+# In an environment of its own: tox -e infra.
+collect_ignore = ["infra"]
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--database", choices=databases.KINDS, default="sqlite", help="what to run on")

@@ -36,7 +36,7 @@ def artifact(driver: str) -> Path:
 def _sources() -> str:
     """Return a name for what the artifact is made of, as it is now."""
     digest = hashlib.sha256()
-    for name in (*build.OURS, "infra", "requirements/lambda.txt"):
+    for name in (*build.OURS, "infra/build.py", "infra/rds.pem", "requirements/lambda.txt"):
         path = ROOT / name
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if file.is_file() and "__pycache__" not in file.parts:

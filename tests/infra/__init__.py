@@ -1,0 +1,1 @@
+"""Does the template deploy what it should? tox -e infra"""

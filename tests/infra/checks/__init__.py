@@ -1,0 +1,27 @@
+"""What must be true of the template, whichever way it is deployed."""
+
+from tests.infra.checks import (
+    alarms,
+    data,
+    functions,
+    lint,
+    network,
+    parameters,
+    rights,
+    tick,
+    versions,
+)
+from tests.infra.checks.check import CHECKS
+
+__all__ = [
+    "CHECKS",
+    "alarms",
+    "data",
+    "functions",
+    "lint",
+    "network",
+    "parameters",
+    "rights",
+    "tick",
+    "versions",
+]
