@@ -213,10 +213,13 @@ class Renewed:
     async def __call__(self, **options: Any) -> Any:
         try:
             return await self._connect(**options | self._credentials)
-        except Exception as error:
-            if code_of(error) not in _WRONG_PASSWORD:
+        except Exception as refusal:
+            if code_of(refusal) not in _WRONG_PASSWORD:
                 raise
-        url = make_url(await asyncio.to_thread(self._renewed))
+            try:
+                url = make_url(await asyncio.to_thread(self._renewed))
+            except ValueError as unread:
+                raise refusal from unread
         self._credentials = {"user": url.username, "password": url.password}
         return await self._connect(**options | self._credentials)
 

@@ -7,7 +7,6 @@ from typing import Any
 import structlog
 from fastapi import FastAPI
 from mangum import Mangum
-from pydantic import ValidationError
 from starlette.responses import JSONResponse
 from starlette.types import Message, Receive, Scope, Send
 
@@ -87,7 +86,7 @@ class Sandbox:
         self._look_again_at = time.time() + SECRETS_SECONDS
         try:
             settings = Settings()
-        except ValidationError as error:
+        except ValueError as error:
             log.error("secrets not read", error=str(error))
             return
         if settings != self._settings:

@@ -1,0 +1,159 @@
+"""Settings from AWS's secrets: read when the sandbox starts, and again when they have changed."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from app import secretsmanager
+from app.secretsmanager import Unreadable
+from app.settings import Settings
+from tests.databases import database_url, execute_as_admin
+from tests.lambda_.emulator import Emulator, FunctionError
+from tests.lambda_.secrets import SecretsManager, arn
+from tests.lambda_.service import the_artifact
+from tests.lambda_.test_sandbox import ask, cut, log_in, register
+from tests.service import SECRET, make_environment, new_address
+
+APPLICATION, DATABASE = arn("application"), arn("database")
+
+
+@pytest.fixture
+def manager() -> Iterator[SecretsManager]:
+    with SecretsManager() as running:
+        running.secrets[APPLICATION] = json.dumps({"secret_key": SECRET, "strange": {"a": 1}})
+        yield running
+
+
+@contextmanager
+def sandbox(folder: Path, variables: Mapping[str, str], **options: object) -> Iterator[Emulator]:
+    environment = {**make_environment(folder, tick_seconds="0"), **variables}
+    del environment["KEYSTEAD_SECRET_KEY"]
+    with Emulator(the_artifact(), environment, folder / "sandbox", **options) as emulator:  # type: ignore[arg-type]
+        yield emulator
+
+
+def test_a_sandbox_reads_each_secret_once(desk: Path, manager: SecretsManager) -> None:
+    manager.secrets[DATABASE] = json.dumps({"database_url": database_url(desk)})
+    variables = {**manager.environment, "KEYSTEAD_ENVIRONMENT": "production"}
+    with sandbox(desk, {**variables, "KEYSTEAD_DATABASE_URL": ""}) as emulator:
+        for _ in range(20):
+            assert register(emulator, new_address()).status == 201
+        assert manager.reads == {APPLICATION: 1, DATABASE: 1}
+        log = emulator.log.read_text()
+    assert SECRET not in log
+    assert database_url(desk) not in log
+
+
+def test_a_secret_that_changed_is_seen_in_time(
+    desk: Path, manager: SecretsManager, tmp_path: Path
+) -> None:
+    """Old logins are nobody's then, new ones work; a manager that is away changes nothing."""
+    beside = tmp_path / "beside"
+    beside.mkdir()
+    (beside / "often.py").write_text(
+        "import app.sandbox\napp.sandbox.SECRETS_SECONDS = 0\nfrom handler import handler\n"
+    )
+    with sandbox(desk, manager.environment, handler="often.handler", beside=beside) as emulator:
+        address = new_address()
+        assert register(emulator, address).status == 201
+        headers = log_in(emulator, address)
+        assert ask(emulator, "GET", "/users/me", headers=headers).status == 200
+        manager.failures = 100
+        assert ask(emulator, "GET", "/users/me", headers=headers).status == 200
+        manager.failures = 0
+        manager.secrets[APPLICATION] = json.dumps({"secret_key": SECRET[::-1]})
+        assert ask(emulator, "GET", "/users/me", headers=headers).status == 401
+        headers = log_in(emulator, address)
+        assert ask(emulator, "GET", "/users/me", headers=headers).status == 200
+        assert emulator.log.read_text().count("sandbox opened") == 2
+        assert SECRET[::-1] not in emulator.log.read_text()
+
+
+@pytest.mark.only("mysql", "mariadb")
+def test_a_password_that_changed_is_read_when_the_old_one_is_refused(
+    desk: Path, manager: SecretsManager
+) -> None:
+    """As RDS does it: user and password are a secret, the address is a setting."""
+    name = make_url(database_url(desk)).database
+    execute_as_admin("CREATE USER 'arthur'@'%' IDENTIFIED BY 'p@ss/1'")
+    try:
+        execute_as_admin(f"GRANT ALL ON {name}.* TO 'arthur'@'%'")
+        manager.secrets[DATABASE] = json.dumps({"username": "arthur", "password": "p@ss/1"})
+        bare = make_url(database_url(desk)).set(username=None, password=None)
+        variables = {**manager.environment, "KEYSTEAD_DATABASE_URL": str(bare)}
+        with sandbox(desk, variables) as emulator:
+            assert register(emulator, new_address()).status == 201
+            execute_as_admin("ALTER USER 'arthur'@'%' IDENTIFIED BY 'p@ss/2'")
+            manager.secrets[DATABASE] = json.dumps({"username": "arthur", "password": "p@ss/2"})
+            assert register(emulator, new_address()).status == 201
+            assert manager.reads[DATABASE] == 1
+            for _ in range(2):
+                cut(desk)
+                assert register(emulator, new_address()).status == 201
+                assert manager.reads[DATABASE] == 2
+            assert emulator.log.read_text().count("sandbox opened") == 1
+    finally:
+        execute_as_admin("DROP USER 'arthur'@'%'")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("not an arn", "{}", "not the ARN of a secret"),
+        ("arn:aws:s3:::bucket:secret:x", "{}", "not the ARN of a secret"),
+        (DATABASE, None, "ResourceNotFoundException"),
+        (DATABASE, "hidden", "not a JSON object"),
+        (DATABASE, '["hidden"]', "not a JSON object"),
+    ],
+)
+def test_a_secret_that_cannot_be_read_is_named(
+    manager: SecretsManager, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    if value is not None:
+        manager.secrets[name] = value
+    for variable, given in {**manager.environment, "KEYSTEAD_SECRETS": name}.items():
+        monkeypatch.setenv(variable, given)
+    with pytest.raises(Unreadable, match=said) as raised:
+        Settings(_env_file=None)
+    assert name in str(raised.value)
+    assert "hidden" not in str(raised.value)
+
+
+def test_a_wrong_signature_is_refused(manager: SecretsManager) -> None:
+    wrong = {**manager.environment, "AWS_SECRET_ACCESS_KEY": "another"}
+    with pytest.raises(Unreadable, match="InvalidSignatureException"):
+        secretsmanager.read(APPLICATION, wrong)
+    assert secretsmanager.read(APPLICATION, manager.environment)["secret_key"] == SECRET
+
+
+def test_asked_twice_if_it_fails_and_no_more(manager: SecretsManager) -> None:
+    manager.failures = 1
+    assert secretsmanager.read(APPLICATION, manager.environment)["secret_key"] == SECRET
+    manager.failures = 2
+    with pytest.raises(Unreadable, match="InternalServiceError"):
+        secretsmanager.read(APPLICATION, manager.environment)
+    assert manager.failures == 0
+    with pytest.raises(Unreadable, match="does not answer"):
+        secretsmanager.read(
+            APPLICATION,
+            {**manager.environment, "AWS_ENDPOINT_URL_SECRETS_MANAGER": "http://127.0.0.1:9"},
+        )
+
+
+def test_without_its_secret_a_function_does_not_serve(desk: Path, manager: SecretsManager) -> None:
+    """It says which in the log, and nothing is answered half-configured."""
+    del manager.secrets[APPLICATION]
+    variables = {
+        **manager.environment,
+        "KEYSTEAD_SECRETS": APPLICATION,
+        "KEYSTEAD_ENVIRONMENT": "production",
+    }
+    with sandbox(desk, variables) as emulator:
+        with pytest.raises(FunctionError, match="ResourceNotFoundException"):
+            register(emulator, new_address())
+        manager.secrets[APPLICATION] = json.dumps({"secret_key": SECRET})
+        assert register(emulator, new_address()).status == 201
