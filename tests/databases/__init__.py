@@ -63,8 +63,3 @@ def in_database(folder: Path, statement: str, **parameters: object) -> list[tupl
 def holding(folder: Path, *statements: str) -> AbstractContextManager[None]:
     """Execute `statements` on a connection to the folder's database, open for the block."""
     return _server.holding(database_url(folder), *statements)
-
-
-def execute_as_admin(statement: str) -> None:
-    """Execute one statement on the server of this run, as its administrator."""
-    _server.execute(_current.address, statement)

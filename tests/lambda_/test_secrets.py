@@ -11,12 +11,14 @@ from sqlalchemy import make_url
 from app import secretsmanager
 from app.secretsmanager import Unreadable
 from app.settings import Settings
-from tests.databases import database_url, execute_as_admin
+from tests import databases
+from tests.databases import database_url
+from tests.databases.server import OwnServer
 from tests.lambda_.emulator import Emulator, FunctionError
 from tests.lambda_.secrets import SecretsManager, arn
 from tests.lambda_.service import the_artifact
 from tests.lambda_.test_sandbox import ask, cut, log_in, register
-from tests.service import SECRET, make_environment, new_address
+from tests.service import SECRET, make_environment, new_address, run_command
 
 APPLICATION, DATABASE = arn("application"), arn("database")
 
@@ -73,31 +75,62 @@ def test_a_secret_that_changed_is_seen_in_time(
         assert SECRET[::-1] not in emulator.log.read_text()
 
 
-@pytest.mark.only("mysql", "mariadb")
+class Accounts:
+    """A server's user `arthur`, whose password somebody changes."""
+
+    def __init__(self, server: OwnServer, database: str) -> None:
+        self._ask = server.ask
+        self._database = database
+        self._mysql = server.name != "postgres"
+
+    def create(self, password: str) -> None:
+        if self._mysql:
+            self._ask(f"CREATE USER 'arthur'@'%' IDENTIFIED BY '{password}'")
+            self._ask(f"GRANT ALL ON {self._database}.* TO 'arthur'@'%'")
+        else:
+            self._ask(f"CREATE ROLE arthur LOGIN SUPERUSER PASSWORD '{password}'")
+            [(file,)] = self._ask("SHOW hba_file")
+            rules = Path(file).read_text()
+            Path(file).write_text(f"host all arthur all scram-sha-256\n{rules}")
+            self._ask("SELECT pg_reload_conf()")
+
+    def change(self, password: str) -> None:
+        if self._mysql:
+            self._ask(f"ALTER USER 'arthur'@'%' IDENTIFIED BY '{password}'")
+        else:
+            self._ask(f"ALTER ROLE arthur PASSWORD '{password}'")
+
+
+@pytest.mark.only("postgres", "mysql", "mariadb")
 def test_a_password_that_changed_is_read_when_the_old_one_is_refused(
-    desk: Path, manager: SecretsManager
+    tmp_path: Path, manager: SecretsManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As RDS does it: user and password are a secret, the address is a setting."""
-    name = make_url(database_url(desk)).database
-    execute_as_admin("CREATE USER 'arthur'@'%' IDENTIFIED BY 'p@ss/1'")
-    try:
-        execute_as_admin(f"GRANT ALL ON {name}.* TO 'arthur'@'%'")
+    kind = databases.KINDS[databases.server().name]
+    assert issubclass(kind, OwnServer)
+    # One of its own: to be asked for a password at all, PostgreSQL's rules are changed.
+    with kind("") as server:
+        monkeypatch.setattr(databases, "_current", server)
+        run_command(make_environment(tmp_path), "migrate")
+        bare = make_url(database_url(tmp_path)).set(username=None, password=None)
+        accounts = Accounts(server, str(bare.database))
+        accounts.create("p@ss/1")
         manager.secrets[DATABASE] = json.dumps({"username": "arthur", "password": "p@ss/1"})
-        bare = make_url(database_url(desk)).set(username=None, password=None)
         variables = {**manager.environment, "KEYSTEAD_DATABASE_URL": str(bare)}
-        with sandbox(desk, variables) as emulator:
+        with sandbox(tmp_path, variables) as emulator:
             assert register(emulator, new_address()).status == 201
-            execute_as_admin("ALTER USER 'arthur'@'%' IDENTIFIED BY 'p@ss/2'")
+            accounts.change("p@ss/2")
+            # Who is connected stays so; nobody else gets in any more.
+            assert register(emulator, new_address()).status == 201
+            cut(tmp_path)
+            assert register(emulator, new_address()).status == 503
             manager.secrets[DATABASE] = json.dumps({"username": "arthur", "password": "p@ss/2"})
-            assert register(emulator, new_address()).status == 201
-            assert manager.reads[DATABASE] == 1
-            for _ in range(2):
-                cut(desk)
+            reads = manager.reads[DATABASE]
+            for _ in range(3):
                 assert register(emulator, new_address()).status == 201
-                assert manager.reads[DATABASE] == 2
+                cut(tmp_path)
+            assert manager.reads[DATABASE] == reads + 1
             assert emulator.log.read_text().count("sandbox opened") == 1
-    finally:
-        execute_as_admin("DROP USER 'arthur'@'%'")
 
 
 @pytest.mark.parametrize(
