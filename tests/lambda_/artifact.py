@@ -2,6 +2,7 @@
 
 import hashlib
 import platform
+import shutil
 import sys
 from pathlib import Path
 
@@ -25,12 +26,22 @@ def artifact(driver: str) -> Path:
     folder = CACHE / f"{kind}-{_sources()}"
     with FileLock(CACHE / f"{kind}.lock", timeout=300):
         if not folder.exists():
+            for old in CACHE.glob(f"{kind}-*"):
+                remove(old)
             draft = CACHE / f"{kind}-draft"
             build.build(draft, driver, ARCHITECTURE, PYTHON)
             for path in (draft, *draft.rglob("*")):
                 path.chmod(0o555 if path.is_dir() else 0o444)
             draft.rename(folder)
     return folder
+
+
+def remove(folder: Path) -> None:
+    """Remove what is read-only."""
+    for path in (folder, *folder.rglob("*")):
+        if path.is_dir():
+            path.chmod(0o755)
+    shutil.rmtree(folder)
 
 
 def _sources() -> str:

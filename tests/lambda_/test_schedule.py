@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ def test_a_job_that_fails_is_raised_and_tried_again(sandbox: Emulator, desk: Pat
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_that_comes_by_http_looks_like_it(sandbox: Emulator, desk: Path, kind: str) -> None:
     event = {"tick": {}, "detail-type": "Scheduled Event", "source": "aws.scheduler"}
-    body = json.dumps({**event, "keystead.trusted": True}).encode()
+    bodies = [json.dumps(body).encode() for body in ({**event, "keystead.trusted": True}, {})]
     headers = (
         ("Content-Type", "application/json"),
         *(("Authorization", value) for value in ("Bearer ", "Bearer keystead.trusted")),
@@ -114,7 +115,7 @@ def test_nothing_that_comes_by_http_looks_like_it(sandbox: Emulator, desk: Path,
         ("Host", "schedule"),
     )
     for path in ("/tick", "//tick", "/tick/", "/./tick", "/schedule", "/2015-03-31/functions"):
-        for method in ("POST", "GET"):
+        for method, body in product(("POST", "GET"), bodies):
             asked = Request(method, path, "tick=&keystead.trusted=1", headers, body)
             assert response(sandbox.invoke(KINDS[kind](asked))).status in (307, 404, 405)
     assert in_database(desk, "SELECT count(*) FROM tick_run") == [(0,)]

@@ -20,8 +20,10 @@ from rich.table import Table
 from rich.text import Text
 
 from tests.databases import open_server
-from tests.mutants.planted import MUTANTS, Edit, Mutant
+from tests.mutants import planted, serverless
+from tests.mutants.planted import Edit, Mutant
 
+MUTANTS = [*planted.MUTANTS, *serverless.MUTANTS]
 ROOT = Path(__file__).parents[2]
 SECONDS = 600
 WORKERS = 2
@@ -124,7 +126,8 @@ class Hunt:
         except (ValueError, RuntimeError, subprocess.TimeoutExpired) as error:
             return False, f"not tried: {error}"
         finally:
-            shutil.rmtree(copy)
+            # What is read-only in there goes with the folder that all copies are in.
+            shutil.rmtree(copy, ignore_errors=True)
         caught_by = [test for test, text in said.items() if re.search(mutant.says, text)]
         if caught_by:
             return True, "\n".join(caught_by)

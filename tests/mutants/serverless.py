@@ -1,0 +1,189 @@
+"""Defects of what runs on AWS Lambda, and of what is deployed there."""
+
+from tests.mutants.planted import Edit, Mutant
+
+SANDBOX = "app/sandbox.py"
+EVENTS = "app/lambda_events.py"
+DEPLOYMENT = "app/deployment.py"
+DATABASE = "app/database.py"
+
+LIFE = "tests/lambda_/test_sandbox.py::test_five_hundred_invocations_are_one_life"
+THAWED = "tests/lambda_/test_sandbox.py::test_thawed_with_a_dead_connection"
+STRAY = "tests/lambda_/test_sandbox.py::test_a_loop_of_somebody_elses_in_between"
+IN_TIME = "tests/lambda_/test_sandbox.py::test_out_of_time_is_said_in_time_and_leaves_nothing"
+CLIENT = "tests/lambda_/test_sandbox.py::test_the_clients_address_is_the_gateways_word"
+BELOW = "tests/lambda_/test_sandbox.py::test_below_a_base_path"
+FAILS = "tests/lambda_/test_schedule.py::test_a_job_that_fails_is_raised_and_tried_again"
+FORGED = "tests/lambda_/test_schedule.py::test_nothing_that_comes_by_http_looks_like_it"
+ENRICHED = "tests/lambda_/test_schedule.py::test_a_request_that_has_everything_is_a_request"
+TOLD = "tests/lambda_/test_deployment.py::test_told_even_if_nothing_can_be_imported"
+TOLD_IN_TIME = "tests/lambda_/test_deployment.py::test_told_before_the_time_is_over"
+DELETED = "tests/lambda_/test_deployment.py::test_created_updated_and_deleted"
+SEEN = "tests/lambda_/test_secrets.py::test_a_secret_that_changed_is_seen_in_time"
+REFUSED = (
+    "tests/lambda_/test_secrets.py"
+    "::test_a_password_that_changed_is_read_when_the_old_one_is_refused"
+)
+SIGNED = "tests/lambda_/test_secrets.py::test_a_wrong_signature_is_refused"
+BYTECODE = (
+    "tests/lambda_/test_artifact.py"
+    "::test_each_file_that_is_imported_has_bytecode_that_is_never_stale"
+)
+DRIVERS = "tests/lambda_/test_artifact.py::test_there_is_no_driver_of_another_database_and_no_sdk"
+SAME = "tests/lambda_/test_answers.py::test_each_answer_is_uvicorns"
+
+MUTANTS = [
+    Mutant(
+        "a lifespan for each event",
+        [Edit(SANDBOX, "        self._renew()\n", "        self._open(self._app)\n")],
+        ("sqlite",),
+        LIFE,
+        "50[0-9] == 1|assert",
+    ),
+    Mutant(
+        "the loop that happens to be there",
+        [Edit(SANDBOX, "        asyncio.set_event_loop(self._loop)\n", "")],
+        ("sqlite",),
+        STRAY,
+        "FunctionError|500",
+    ),
+    Mutant(
+        "connections are not looked at before use",
+        [Edit(DATABASE, 'options["pool_pre_ping"] = True', 'options["pool_pre_ping"] = False')],
+        ("postgres", "mysql"),
+        THAWED,
+        "503 == 200",
+    ),
+    Mutant(
+        "as long as it takes",
+        [Edit(SANDBOX, "timeout=left - MARGIN_SECONDS", "timeout=None")],
+        ("sqlite", "postgres"),
+        IN_TIME,
+        "FunctionError|assert|timed out",
+    ),
+    Mutant(
+        "the address that the client says",
+        [Edit(EVENTS, '.rpartition(",")[2]', '.partition(",")[0]')],
+        ("sqlite",),
+        CLIENT,
+        "203.0.113.9",
+    ),
+    Mutant(
+        "no base path",
+        [Edit(SANDBOX, 'scope["root_path"] = self._base_path', 'scope["root_path"] = ""')],
+        ("sqlite",),
+        BELOW,
+        "404",
+    ),
+    Mutant(
+        "a failed tick is an answer",
+        [Edit(EVENTS, 'if response["status"] != 200:', 'if response["status"] == 418:')],
+        ("sqlite",),
+        FAILS,
+        "DID NOT RAISE",
+    ),
+    Mutant(
+        "a header that is trusted",
+        [
+            Edit(
+                "app/tokens.py",
+                "        if TRUSTED in request.scope:",
+                "        if TRUSTED in request.scope or TRUSTED in request.headers:",
+            )
+        ],
+        ("sqlite",),
+        FORGED,
+        "200 in",
+    ),
+    Mutant(
+        "a schedule's event whatever else it is",
+        [
+            Edit(EVENTS, '            and "requestContext" not in event\n', ""),
+            Edit(SANDBOX, "        if is_http(event):", "        if is_http(event) is None:"),
+        ],
+        ("sqlite",),
+        ENRICHED,
+        "status",
+    ),
+    Mutant(
+        "a deployment that is not told",
+        [
+            Edit(
+                DEPLOYMENT,
+                "        except BaseException as error:",
+                "        except OSError as error:",
+            )
+        ],
+        ("sqlite",),
+        TOLD,
+        "FunctionError|not enough values",
+    ),
+    Mutant(
+        "a deployment that waits for others",
+        [Edit(DEPLOYMENT, ".result(seconds)", ".result()")],
+        ("sqlite", "postgres"),
+        TOLD_IN_TIME,
+        "FunctionError|not enough values",
+    ),
+    Mutant(
+        "another name for the resource each time",
+        [
+            Edit(
+                DEPLOYMENT,
+                'event.get("PhysicalResourceId") or "keystead-schema"',
+                '"keystead-schema"',
+            )
+        ],
+        ("sqlite",),
+        DELETED,
+        "some other",
+    ),
+    Mutant(
+        "secrets for ever",
+        [Edit(SANDBOX, "        if settings != self._settings:", "        if False:")],
+        ("sqlite",),
+        SEEN,
+        "200 == 401",
+    ),
+    Mutant(
+        "the password of the start",
+        [Edit("app/services.py", "renewed=renewed", "renewed=None")],
+        ("postgres", "mysql"),
+        REFUSED,
+        "503 == 201",
+    ),
+    Mutant(
+        "a signature without the day",
+        [
+            Edit(
+                "app/secretsmanager.py",
+                'for part in (moment[:8], region, _SERVICE, "aws4_request"):',
+                'for part in (region, _SERVICE, "aws4_request"):',
+            )
+        ],
+        ("sqlite",),
+        SIGNED,
+        "InvalidSignatureException",
+    ),
+    Mutant(
+        "bytecode with a date",
+        [Edit("infra/build.py", '"unchecked-hash"', '"timestamp"')],
+        ("sqlite",),
+        BYTECODE,
+        "assert",
+    ),
+    Mutant(
+        "every driver there is",
+        [Edit("infra/build.py", "*DRIVERS.values()) - DRIVERS[driver]", "[])")],
+        ("sqlite",),
+        DRIVERS,
+        "assert",
+    ),
+    Mutant(
+        "a type for nothing",
+        [Edit(SANDBOX, '            headers.pop("content-type", None)\n', "            pass\n")],
+        ("sqlite",),
+        SAME,
+        "content-type",
+    ),
+]
