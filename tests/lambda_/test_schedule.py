@@ -104,7 +104,7 @@ def test_a_job_that_fails_is_raised_and_tried_again(sandbox: Emulator, desk: Pat
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_that_comes_by_http_looks_like_it(sandbox: Emulator, desk: Path, kind: str) -> None:
     event = {"tick": {}, "detail-type": "Scheduled Event", "source": "aws.scheduler"}
-    bodies = [json.dumps(body).encode() for body in ({**event, "keystead.trusted": True}, {})]
+    bodies = [json.dumps(body).encode() for body in ({}, {**event, "keystead.trusted": True})]
     headers = (
         ("Content-Type", "application/json"),
         *(("Authorization", value) for value in ("Bearer ", "Bearer keystead.trusted")),
