@@ -44,7 +44,7 @@ class Emulator:
         folder: Path,
         *,
         handler: str = "handler.handler",
-        seconds: int = 15,
+        seconds: int = 60,
         beside: Path | None = None,
     ) -> None:
         """Take the artifact's folder, the settings, and a folder for the log and the runtime.

@@ -160,7 +160,9 @@ def blocked(desk: Path) -> Iterator[None]:
 def test_out_of_time_is_said_in_time_and_leaves_nothing(desk: Path) -> None:
     address = new_address()
     with sandbox(desk, seconds=4) as emulator:
-        assert register(emulator, new_address()).status == 201
+        until = time.monotonic() + 30
+        while register(emulator, new_address()).status != 201:
+            assert time.monotonic() < until  # a busy machine has no time for the first either
         with blocked(desk):
             begun = time.monotonic()
             answer = register(emulator, address)
