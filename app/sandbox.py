@@ -106,12 +106,22 @@ class Sandbox:
             await send(message)
 
         left = scope["aws.context"].get_remaining_time_in_millis() / 1_000
-        request = asyncio.ensure_future(self._app(scope, receive, note))
+        request = asyncio.create_task(self._app(scope, receive, note))
+        request.add_done_callback(_taken_note_of)
         await asyncio.wait({request}, timeout=left - MARGIN_SECONDS)
-        if not request.done():
-            log.error("out of time", path=scope["path"])
-            request.cancel()
-            await asyncio.wait({request}, timeout=MARGIN_SECONDS / 2)
+        if request.done():
+            if not answered:
+                await request
+            return
+        log.error("out of time", path=scope["path"])
+        request.cancel()
+        await asyncio.wait({request}, timeout=MARGIN_SECONDS / 2)
         if not answered:
             refusal = JSONResponse({"detail": "OUT_OF_TIME"}, 503, {"Retry-After": "1"})
             await refusal(scope, receive, send)
+
+
+def _taken_note_of(request: asyncio.Task[None]) -> None:
+    """Look at what a request failed with, which was logged with it, or asyncio complains."""
+    if not request.cancelled():
+        request.exception()

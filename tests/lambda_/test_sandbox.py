@@ -143,6 +143,29 @@ def test_a_loop_of_somebody_elses_in_between(desk: Path, tmp_path: Path) -> None
             assert register(emulator, new_address()).status == 201
 
 
+def test_a_bug_is_answered_logged_and_counted_once(desk: Path, tmp_path: Path) -> None:
+    buggy = tmp_path / "buggy"
+    buggy.mkdir()
+    (buggy / "buggy.py").write_text(
+        "from handler import handler\n"
+        "from app.main import app\n"
+        "@app.get('/bug')\n"
+        "async def bug():\n"
+        "    raise RuntimeError('a bug of ours')\n"
+    )
+    with sandbox(desk, handler="buggy.handler", beside=buggy) as emulator:
+        answer = ask(emulator, "GET", "/bug")
+        assert (answer.status, json.loads(answer.body)) == (
+            500,
+            {"detail": "Internal Server Error"},
+        )
+        assert ask(emulator, "GET", "/health/live").status == 200
+        log = emulator.log.read_text()
+    assert log.count("RuntimeError: a bug of ours") == 1
+    assert log.count('"ServerErrors": 1') == 1
+    assert "never retrieved" not in log
+
+
 @contextmanager
 def blocked(desk: Path) -> Iterator[None]:
     """Keep everybody from writing accounts, for as long as the block lasts."""
