@@ -7,6 +7,7 @@ Imports nothing of the application before there is somebody to tell what is wron
 import asyncio
 import json
 import time
+import traceback
 import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -37,6 +38,7 @@ def answer(event: dict[str, Any], context: Any, work: Callable[[], str]) -> dict
         try:
             told["Data"] = {"Revision": _in_time(context, work)}
         except BaseException as error:
+            traceback.print_exc()
             reason = f"{type(error).__name__}: {error}"[:_REASON_CHARACTERS]
             told |= {"Status": "FAILED", "Reason": reason}
     _tell(event["ResponseURL"], told)

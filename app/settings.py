@@ -69,6 +69,10 @@ def _base_url(url: str) -> str:
     return str(TypeAdapter(HttpUrl).validate_python(url)).rstrip("/")
 
 
+# Who may write one of the secrets is not to set what else there is.
+_SECRET = ("database_url", "mail_url", "metrics_token", "secret_key", "tick_token")
+
+
 def _from_secrets() -> dict[str, Any]:
     """Return the settings that are members of the secrets whose ARNs KEYSTEAD_SECRETS lists.
 
@@ -81,7 +85,7 @@ def _from_secrets() -> dict[str, Any]:
     if url and "password" in members:
         username, password = members.get("username", ""), members["password"]
         members["database_url"] = with_credentials(url, username, password)
-    return {name: value for name, value in members.items() if name in Settings.model_fields}
+    return {name: value for name, value in members.items() if name in _SECRET}
 
 
 def _parts(text: str) -> list[str]:
@@ -183,8 +187,8 @@ class Settings(BaseSettings):
     secrets: Annotated[list[str], NoDecode] = Field(
         [],
         description="ARNs of secrets in AWS Secrets Manager, with commas between: JSON objects "
-        "whose members are settings (`database_url`, `secret_key`, `mail_url`, …), or the "
-        "`username` and `password` that complete `KEYSTEAD_DATABASE_URL`.",
+        "with the members `database_url`, `mail_url`, `metrics_token`, `secret_key`, `tick_token`, "
+        "or the `username` and `password` that complete `KEYSTEAD_DATABASE_URL`.",
     )
     lambda_function: str | None = Field(
         None,

@@ -25,6 +25,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.lambda_")
     parser.add_argument("--port", type=int, default=8081, help="port to listen on")
     port = parser.parse_args().port
+    # As Ctrl-C does, so that every process of ours goes with this one.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        serve(port)
+    except KeyboardInterrupt:
+        pass
+
+
+def serve(port: int) -> None:
+    """Serve until the signal to stop, which is raised as KeyboardInterrupt."""
     settings = Settings()
     task = artifact(DRIVERS[make_url(settings.database_url).get_backend_name()])
     logs = Path("var/lambda").absolute()
@@ -40,7 +50,8 @@ def main() -> None:
         stack.enter_context(schedule(sandboxes[2], seconds=1))
         print(f"Keystead in Lambda's runtime: {gateway.url} (try {gateway.url}/docs)")
         print("Its logs are in ./var/lambda; Ctrl-C stops it", flush=True)
-        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        while True:
+            signal.pause()
 
 
 def environment_for(settings: Settings, base_url: str) -> dict[str, str]:

@@ -166,6 +166,7 @@ def test_told_even_if_nothing_can_be_imported(
         created, deleted = stack.answers
         assert created["Status"] == "FAILED"
         assert said in created["Reason"]
+        assert "Traceback" in migrate.log.read_text()
         assert "hidden" not in json.dumps(created)
         assert deleted["Status"] == "SUCCESS"
         assert "hidden" not in migrate.log.read_text()

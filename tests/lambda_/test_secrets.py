@@ -26,7 +26,9 @@ APPLICATION, DATABASE = arn("application"), arn("database")
 @pytest.fixture
 def manager() -> Iterator[SecretsManager]:
     with SecretsManager() as running:
-        running.secrets[APPLICATION] = json.dumps({"secret_key": SECRET, "strange": {"a": 1}})
+        running.secrets[APPLICATION] = json.dumps(
+            {"secret_key": SECRET, "strange": {"a": 1}, "environment": "nonsense"}
+        )
         yield running
 
 
