@@ -69,23 +69,22 @@ def _base_url(url: str) -> str:
     return str(TypeAdapter(HttpUrl).validate_python(url)).rstrip("/")
 
 
-# Who may write one of the secrets is not to set what else there is.
-_SECRET = ("database_url", "mail_url", "metrics_token", "secret_key", "tick_token")
-
-
 def _from_secrets() -> dict[str, Any]:
     """Return the settings that are members of the secrets whose ARNs KEYSTEAD_SECRETS lists.
 
-    `username` and `password`, which RDS keeps and changes, complete the database's URL.
+    What a variable says, or a secret before, is not for another one to change. `username` and
+    `password`, which RDS keeps, complete the database's URL.
     """
     members: dict[str, str] = {}
     for arn in _parts(os.environ.get("KEYSTEAD_SECRETS", "")):
-        members |= secretsmanager.read(arn)
-    url = members.get("database_url") or os.environ.get("KEYSTEAD_DATABASE_URL")
+        members = secretsmanager.read(arn) | members
+    said = {name for name in Settings.model_fields if os.environ.get(f"KEYSTEAD_{name.upper()}")}
+    found = {name: members[name] for name in members.keys() & (Settings.model_fields.keys() - said)}
+    url = os.environ.get("KEYSTEAD_DATABASE_URL") or members.get("database_url")
     if url and "password" in members:
         username, password = members.get("username", ""), members["password"]
-        members["database_url"] = with_credentials(url, username, password)
-    return {name: value for name, value in members.items() if name in _SECRET}
+        found["database_url"] = with_credentials(url, username, password)
+    return found
 
 
 def _parts(text: str) -> list[str]:
@@ -187,8 +186,8 @@ class Settings(BaseSettings):
     secrets: Annotated[list[str], NoDecode] = Field(
         [],
         description="ARNs of secrets in AWS Secrets Manager, with commas between: JSON objects "
-        "with the members `database_url`, `mail_url`, `metrics_token`, `secret_key`, `tick_token`, "
-        "or the `username` and `password` that complete `KEYSTEAD_DATABASE_URL`.",
+        "whose members are settings that no variable names (`secret_key`, `mail_url`, …), or the "
+        "`username` and `password` that complete `KEYSTEAD_DATABASE_URL`. The first one wins.",
     )
     lambda_function: str | None = Field(
         None,

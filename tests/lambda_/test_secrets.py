@@ -27,7 +27,7 @@ APPLICATION, DATABASE = arn("application"), arn("database")
 def manager() -> Iterator[SecretsManager]:
     with SecretsManager() as running:
         running.secrets[APPLICATION] = json.dumps(
-            {"secret_key": SECRET, "strange": {"a": 1}, "environment": "nonsense"}
+            {"secret_key": SECRET, "strange": {"a": 1}, "tick_seconds": "nonsense"}
         )
         yield running
 
@@ -156,6 +156,25 @@ def test_a_secret_that_cannot_be_read_is_named(
         Settings(_env_file=None)
     assert name in str(raised.value)
     assert "hidden" not in str(raised.value)
+
+
+def test_a_variable_and_the_first_secret_win(
+    manager: SecretsManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager.secrets = {
+        arn("1"): json.dumps({"secret_key": SECRET, "session_seconds": 60, "mail_from": "a@b.bt"}),
+        arn("2"): json.dumps({"secret_key": "x", "require_verified": True, "password": "p@ss/1"}),
+    }
+    for variable, given in manager.environment.items():
+        monkeypatch.setenv(variable, given)
+    monkeypatch.setenv("KEYSTEAD_MAIL_FROM", "c@d.bt")
+    monkeypatch.setenv("KEYSTEAD_DATABASE_URL", "postgresql://arthur@db.bt/keystead")
+    settings = Settings(_env_file=None)
+    assert settings.secret_key is not None
+    assert settings.secret_key.get_secret_value() == SECRET
+    assert (settings.session_seconds, settings.require_verified) == (60, True)
+    assert settings.mail_from == "c@d.bt"
+    assert settings.database_url == "postgresql+asyncpg://arthur:p%40ss%2F1@db.bt/keystead"
 
 
 def test_a_wrong_signature_is_refused(manager: SecretsManager) -> None:
