@@ -118,7 +118,9 @@ def measure(
 
 def start(function: Function, folder: Path) -> Start:
     """Start it, ask one thing, and end it."""
-    emulator = Emulator(function.task, function.environment, folder, handler=function.handler)
+    emulator = Emulator(
+        function.task, function.environment, folder, handler=function.handler, seconds=60
+    )
     begun = time.perf_counter()
     with emulator:
         answer = response(emulator.invoke(WHO_AM_I))
