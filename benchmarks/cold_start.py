@@ -145,7 +145,7 @@ def in_words(functions: Mapping[str, Function], pairs: list[dict[str, Start]]) -
     measures: dict[str, Callable[[Start], float]] = {
         "init, ms": lambda start: start.init_ms,
         "first answer, ms": lambda start: start.answer_ms,
-        "processor until then, ms": lambda start: start.cpu_ms,
+        "processor, ms": lambda start: start.cpu_ms,
         "peak memory, MB": lambda start: start.peak_mb,
     }
     for title, value in measures.items():
