@@ -8,6 +8,11 @@ gc.disable()
 import os
 from typing import Any
 
+from pydantic import BaseModel
+
+# A model is built when it is first used: FastAPI brings forty, for /openapi.json alone.
+BaseModel.model_config["defer_build"] = True
+
 from app.deployment import answer, bring_to_head
 
 

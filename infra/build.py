@@ -24,8 +24,17 @@ DRIVERS = {
 }
 # fastapi-utils times functions with it; ours it does not, and there is no wheel for arm64.
 NOT_IMPORTED = {"psutil"}
-# The command line, the tests and the documentation of what is in there.
-USELESS = ("bin", "*/tests", "*/test", "app/cli*.py", "app/console.py", "app/__main__.py")
+# The command line, the tests and the documentation of what is in there; and pydantic's first
+# version, which FastAPI would import to see that no model is one of it, and can do without.
+USELESS = (
+    "bin",
+    "*/tests",
+    "*/test",
+    "app/cli*.py",
+    "app/console.py",
+    "app/__main__.py",
+    "pydantic/v1",
+)
 
 
 def main() -> None:

@@ -1,36 +1,17 @@
 """The outbox: messages are put in with the transaction that causes them, and taken out later."""
 
 import asyncio
-import random
-import re
-import time
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import aclosing
 from datetime import timedelta
 from uuid import UUID
 
-import structlog
-from sqlalchemy import delete, event, select, update
+from sqlalchemy import delete, event, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.database import changed, database_now, utcnow
-from app.faults import retried
-from app.mail.letters import Letter, write_message
+from app.database import database_now
 from app.mail.tables import MailMessage
-from app.mail.transports import Away, Transport, open_transport
-from app.services import Services
 
-log = structlog.get_logger()
-
-Compose = Callable[[Services, AsyncSession, str], Awaitable[Letter | None]]
-"""Makes the letter for whoever has an address now; None if nobody is to get it any more."""
-
-MAX_ATTEMPTS = 30  # with the pauses below, about a day
 SEND_SECONDS = 30
-BATCH_SECONDS = 20
 KEEP_DAYS = 30
-# Servers' refusals name who they refuse; the log is not to.
-_ADDRESS = re.compile(r"""[^\s<>"'(){}:,]+@[^\s<>"'(){}:,]+""")
 
 
 class Outbox:
@@ -49,115 +30,6 @@ class Outbox:
             lambda _: self._waiting.set(),
             once=True,
         )
-
-
-async def deliver(services: Services, letters: Mapping[str, Compose]) -> dict[str, int]:
-    """Try each message that is due, once, and count what became of them.
-
-    At least once: a crash between the server's OK and our commit sends a message again, with the
-    same Message-ID. Any number of processes may deliver at the same time. Stops after
-    BATCH_SECONDS, when the process is to stop, or when the mail server is away; what waits is tried
-    again later.
-    """
-    counts = {"sent": 0, "dropped": 0, "failed": 0}
-    async with aclosing(open_transport(services.settings)) as transport:
-        until = time.monotonic() + BATCH_SECONDS
-        while time.monotonic() < until and not services.stopping.is_set():
-            claimed = await _claim(services)
-            if claimed is None:
-                break
-            outcome, away = await _try(services, transport, claimed, letters)
-            counts[outcome] += 1
-            if away:
-                break
-    return counts
-
-
-@retried
-async def _claim(services: Services) -> MailMessage | None:
-    """Take the message that is due longest; nobody else tries it for a while."""
-    while True:
-        async with services.database.transaction() as session:
-            now = await database_now(session)
-            message = await session.scalar(
-                select(MailMessage)
-                .where(MailMessage.state == "waiting", MailMessage.due_at <= now)
-                .order_by(MailMessage.due_at)
-                .limit(1)
-            )
-            if message is None:
-                return None
-            session.expunge(message)
-            lease = now + timedelta(seconds=2 * SEND_SECONDS)
-            if await _settle(session, message, attempts=message.attempts + 1, due_at=lease):
-                message.attempts += 1
-                return message
-
-
-async def _try(
-    services: Services,
-    transport: Transport,
-    message: MailMessage,
-    letters: Mapping[str, Compose],
-) -> tuple[str, bool]:
-    """Send one message and record it. Returns what became of it, and whether the server is away."""
-    try:
-        async with services.database.transaction() as session:
-            letter = await letters[message.letter](services, session, message.address)
-        if letter is None:
-            await _finish(services, message, "dropped")
-            return "dropped", False
-        async with asyncio.timeout(SEND_SECONDS):
-            await transport.send(write_message(services.settings, letter, message.id))
-    except Exception as error:
-        # Whatever it is that this message cannot be sent for, the others shall not wait for it.
-        await _postpone(services, message, error)
-        return "failed", isinstance(error, Away | TimeoutError)
-    await _finish(services, message, "sent")
-    log.info("mail sent", id=str(message.id), letter=message.letter, attempts=message.attempts)
-    return "sent", False
-
-
-@retried
-async def _finish(services: Services, message: MailMessage, state: str) -> None:
-    async with services.database.transaction() as session:
-        await _settle(session, message, state=state, finished_at=utcnow(), error=None)
-
-
-@retried
-async def _postpone(services: Services, message: MailMessage, error: Exception) -> None:
-    """Put the message back for later, or give it up after MAX_ATTEMPTS; it is kept either way."""
-    reason = f"{type(error).__name__}: {error}"[:1_000]
-    next_try = None
-    async with services.database.transaction() as session:
-        if message.attempts >= MAX_ATTEMPTS:
-            await _settle(session, message, state="dead", finished_at=utcnow(), error=reason)
-        else:
-            next_try = await database_now(session) + pause(message.attempts)
-            await _settle(session, message, due_at=next_try, error=reason)
-    log.warning(
-        "mail not sent",
-        id=str(message.id),
-        attempts=message.attempts,
-        next_try="never" if next_try is None else next_try.isoformat(timespec="seconds"),
-        error=_ADDRESS.sub("…", reason),
-    )
-
-
-def pause(attempts: int) -> timedelta:
-    """Return how long to wait after `attempts` failures: doubling from 15 s to an hour, spread."""
-    seconds = min(15 * 2 ** (attempts - 1), 3_600)
-    return timedelta(seconds=seconds * random.uniform(1, 1.25))
-
-
-async def _settle(session: AsyncSession, message: MailMessage, **values: object) -> bool:
-    """Change a message unless somebody else has tried it since. Returns whether it was changed."""
-    mine = update(MailMessage).where(
-        MailMessage.id == message.id,
-        MailMessage.state == "waiting",
-        MailMessage.attempts == message.attempts,
-    )
-    return await changed(session, mine.values(**values)) == 1
 
 
 async def purge(session: AsyncSession, limit: int) -> int:

@@ -3,7 +3,8 @@
 Opening a link changes nothing: mail scanners open every link. The button does it.
 """
 
-from typing import Annotated
+from functools import cache
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Form, Query
 from fastapi.responses import HTMLResponse
@@ -13,21 +14,18 @@ from fastapi_users.exceptions import (
     InvalidVerifyToken,
     UserAlreadyVerified,
 )
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from app.services import ServicesDep
 from app.sessions.auth import ManagerDep
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 Token = Annotated[str, Query()]
 FormText = Annotated[str, Form()]
 
-_templates = Environment(
-    loader=PackageLoader("app.pages"),
-    autoescape=select_autoescape(),
-    undefined=StrictUndefined,
-)
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
@@ -42,8 +40,20 @@ _DOCS_HEADERS = {
 }
 
 
+@cache
+def _templates() -> "Environment":
+    # With the first page: a cold start for any other request does without.
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+    return Environment(
+        loader=PackageLoader("app.pages"),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+    )
+
+
 def _page(template: str, status: int = 200, **words: object) -> HTMLResponse:
-    html = _templates.get_template(f"{template}.html").render(words)
+    html = _templates().get_template(f"{template}.html").render(words)
     return HTMLResponse(html, status, _HEADERS)
 
 
@@ -57,7 +67,7 @@ _BAD_LINK = "It was used, it is too old, or it is not whole. Ask for a new one."
 @router.get("/docs")
 async def docs() -> HTMLResponse:
     """Swagger UI, from this host alone."""
-    return HTMLResponse(_templates.get_template("docs.html").render(), headers=_DOCS_HEADERS)
+    return HTMLResponse(_templates().get_template("docs.html").render(), headers=_DOCS_HEADERS)
 
 
 @router.get("/verify")

@@ -17,7 +17,7 @@ SECONDS = 60
 
 # Its process has imported all there is to import: a fork of it takes no time, and has no threads.
 context = get_context("forkserver")
-context.set_forkserver_preload([__name__, "app.main", "app.mysql", "aiosmtplib", "asyncpg"])
+context.set_forkserver_preload([__name__, "app.main", "app.mysql", "app.mail.delivery", "asyncpg"])
 
 
 class Harm(NamedTuple):

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from app.ids import new_id
-from app.mail.letters import Letter, write_message
+from app.mail.letters import Letter
+from app.mail.messages import write_message
 from app.mail.transports import Away, Console, Folder
 from tests.mail.office import Office, open_office
 from tests.service import read_message, token_in

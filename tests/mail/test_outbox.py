@@ -19,8 +19,9 @@ from sqlalchemy import update
 
 from app import clock
 from app.logs import configure_logging
-from app.mail import outbox, transports
-from app.mail.outbox import KEEP_DAYS, MAX_ATTEMPTS, pause
+from app.mail import delivery, outbox, transports
+from app.mail.delivery import MAX_ATTEMPTS, pause
+from app.mail.outbox import KEEP_DAYS
 from app.mail.tables import MailMessage
 from app.mail.transports import Smtp
 from app.users.letters import RESET, VERIFY
@@ -176,7 +177,7 @@ def test_a_deliverer_that_was_overtaken_changes_nothing(desk: Path) -> None:
 def test_a_server_that_is_too_slow_is_left_alone(
     desk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "SEND_SECONDS", 0.2)
+    monkeypatch.setattr(delivery, "SEND_SECONDS", 0.2)
     monkeypatch.setattr(transports, "OPERATION_SECONDS", 0.5)
 
     async def run() -> None:
@@ -207,7 +208,7 @@ def test_stopped_between_ok_and_commit_it_is_sent_again_as_the_same_message(
         [address] = await office.letters(1)
         with monkeypatch.context() as patch:
             patch.setattr(
-                outbox, "open_transport", lambda settings: DiesAfterTheOk(settings.mail_url)
+                delivery, "open_transport", lambda settings: DiesAfterTheOk(settings.mail_url)
             )
             with pytest.raises(asyncio.CancelledError):
                 await office.deliver()
