@@ -8,11 +8,6 @@ gc.disable()
 import os
 from typing import Any
 
-from pydantic import BaseModel
-
-# A model is built when it is first used: FastAPI brings forty, for /openapi.json alone.
-BaseModel.model_config["defer_build"] = True
-
 from app.deployment import answer, bring_to_head
 
 
@@ -23,6 +18,11 @@ def migrate(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 # CloudFormation gets its answer whatever is wrong with the application: that is loaded later there.
 if os.environ.get("_HANDLER") != "handler.migrate":
+    from pydantic import BaseModel
+
+    # A model is built when it is first used: FastAPI brings forty, for /openapi.json alone.
+    BaseModel.model_config["defer_build"] = True
+
     from app.sandbox import Sandbox
 
     handler = Sandbox()

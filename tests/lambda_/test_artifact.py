@@ -95,6 +95,7 @@ def test_there_is_no_driver_of_another_database_and_no_sdk(imported: dict[str, s
     assert not {name for name in imported if name.startswith("app.cli")}
 
 
+@pytest.mark.only("sqlite")
 def test_the_other_machine_and_the_other_python(tmp_path: Path) -> None:
     """Wheels for arm64 and for the runtime's Python are there, though no code runs here."""
     for driver in ("postgresql", "mysql"):
