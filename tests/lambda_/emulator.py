@@ -2,6 +2,7 @@
 
 import ctypes
 import json
+import logging
 import os
 import platform
 import re
@@ -18,6 +19,9 @@ from typing import Any
 import httpx2
 
 from tests.databases.server import free_port
+
+# It says each request that it sends, and each event is one.
+logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 _MACHINE = {"x86_64": "x86_64", "aarch64": "arm64"}
 # What awslambdaric consists of: /var/runtime has nothing else.
