@@ -6,6 +6,8 @@ Imports nothing of the application before there is somebody to tell what is wron
 
 import asyncio
 import json
+import os
+import sys
 import time
 import traceback
 import urllib.request
@@ -18,31 +20,45 @@ T = TypeVar("T")
 _MARGIN_SECONDS = 10  # to tell CloudFormation that it took too long
 _WAKING_SECONDS = 60  # a database that paused, or has just been made
 _TRIES = 3
-_REASON_CHARACTERS = 1_000  # the whole answer may have 4,096 bytes
+_ANSWER_BYTES = 4_096  # CloudFormation takes no more
+
+
+class Unfinished(TimeoutError):
+    """The work is still going on, and must not outlive the answer: it holds locks."""
 
 
 def answer(event: dict[str, Any], context: Any, work: Callable[[], str]) -> dict[str, Any]:
     """Do `work` for a custom resource that is created or updated, and tell CloudFormation.
 
     Nothing is done when it is deleted: the data is worth more than the stack. Without a
-    ResponseURL, whoever invoked it by hand gets what `work` returns, or its error.
+    ResponseURL, whoever invoked it by hand gets what `work` returns, or its error. Ends the
+    process if the work has no end in time.
     """
-    if "ResponseURL" not in event:
-        return {"revision": _in_time(context, work)}
     told: dict[str, Any] = {
         "Status": "SUCCESS",
         "PhysicalResourceId": event.get("PhysicalResourceId") or "keystead-schema",
         **{name: event.get(name) for name in ("StackId", "RequestId", "LogicalResourceId")},
     }
-    if event.get("RequestType") in ("Create", "Update"):
-        try:
+    by_hand = "ResponseURL" not in event
+    unfinished = False
+    try:
+        if by_hand or event.get("RequestType") in ("Create", "Update"):
             told["Data"] = {"Revision": _in_time(context, work)}
-        except BaseException as error:
-            traceback.print_exc()
-            reason = f"{type(error).__name__}: {error}"[:_REASON_CHARACTERS]
-            told |= {"Status": "FAILED", "Reason": reason}
-    _tell(event["ResponseURL"], told)
-    return told
+        elif event.get("RequestType") != "Delete":
+            raise ValueError(f"a request to {event.get('RequestType')!r}")
+    except BaseException as error:
+        traceback.print_exc()
+        told |= {"Status": "FAILED", "Reason": f"{type(error).__name__}: {error}"}
+        unfinished = isinstance(error, Unfinished)
+        if by_hand and not unfinished:
+            raise
+    if not by_hand:
+        _tell(event["ResponseURL"], told)
+    if unfinished:
+        # A frozen sandbox would keep the transaction open, and everybody waiting, for hours.
+        sys.stderr.flush()
+        os._exit(1)
+    return {"revision": told["Data"]["Revision"]} if by_hand else told
 
 
 def bring_to_head() -> str:
@@ -78,21 +94,30 @@ def _awake(look: Callable[[], T]) -> T:
 
 
 def _in_time(context: Any, work: Callable[[], str]) -> str:
-    """Return what `work` does. Raises TimeoutError before Lambda would end the process."""
+    """Return what `work` does. Raises Unfinished before Lambda would end the process."""
     seconds = context.get_remaining_time_in_millis() / 1_000 - _MARGIN_SECONDS
-    # What is still at work then goes down with the sandbox; migrations can be killed.
+    if seconds <= 0:
+        raise TimeoutError(f"nothing was begun: less than {_MARGIN_SECONDS} s are left")
     threads = ThreadPoolExecutor(1)
+    doing = threads.submit(work)
     try:
-        return threads.submit(work).result(seconds)
-    except TimeoutError as error:
-        raise TimeoutError(str(error) or f"no end within {seconds:.0f} s; run it again") from None
+        return doing.result(seconds)
+    except TimeoutError:
+        if doing.done():
+            raise
+        raise Unfinished(f"no end within {seconds:.0f} s; run it again") from None
     finally:
         threads.shutdown(wait=False)
 
 
 def _tell(url: str, told: dict[str, Any]) -> None:
-    """Send CloudFormation's answer to where it wants it. Raises OSError."""
+    """Send CloudFormation's answer to where it wants it. Raises OSError, ValueError."""
+    if not url.startswith(("https://", "http://127.0.0.1:")):
+        raise ValueError("an answer goes to an https address")
     body = json.dumps(told).encode()
+    while len(body) > _ANSWER_BYTES and told.get("Reason"):
+        told["Reason"] = told["Reason"][: len(told["Reason"]) // 2]
+        body = json.dumps(told).encode()
     # An address signed for exactly these headers.
     request = urllib.request.Request(url, body, {"Content-Type": ""}, method="PUT")
     for tries_left in reversed(range(_TRIES)):

@@ -63,6 +63,9 @@ def with_driver(url: str) -> str:
         raise ValueError("not a database URL: is its port a number?") from None
     if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise ValueError("a database in memory is gone with its connection: name a file")
+    if "@" in (parsed.host or ""):
+        # It would be shown, with the end of the password in it, when it does not answer.
+        raise ValueError("an @ too many in the database URL: special characters as %XX")
     driver = parsed.get_driver_name()
     if find_spec(driver) is None:
         raise ValueError(f"{scheme} needs a driver: pip install '.[{_EXTRAS[driver]}]'")

@@ -2,15 +2,18 @@
 
 import json
 import os
+import re
 import sys
 import time
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from mangum.types import LambdaConfig, LambdaContext, LambdaEvent, Response
 from starlette.types import Scope
 
 from app.tokens import TRUSTED
+
+_READABLE = {"host": r"[^:\s]+(:\d{1,5})?", "x-forwarded-port": r"\d{1,5}"}
 
 
 class UnknownEvent(ValueError):
@@ -32,6 +35,40 @@ def is_http(event: Any) -> bool:
     """Tell whether API Gateway (REST, HTTP), a load balancer or a function URL made the event."""
     made_by = event.get("requestContext") if isinstance(event, dict) else None
     return isinstance(made_by, dict) and ("http" in made_by or "httpMethod" in event)
+
+
+def readable(event: LambdaEvent) -> LambdaEvent:
+    """Return the event without the headers that Mangum cannot read, which any client may send.
+
+    It takes the host and the port apart, and trips over IPv6 and over what is no number.
+    """
+    headers = {"headers": event.get("headers") or {}}
+    if "multiValueHeaders" in event:
+        headers["multiValueHeaders"] = event["multiValueHeaders"] or {}
+    return event | {
+        kind: {name: value for name, value in found.items() if _is_readable(name, value)}
+        for kind, found in headers.items()
+    }
+
+
+def _is_readable(name: str, value: str | list[str]) -> bool:
+    pattern = _READABLE.get(name.lower())
+    values = value if isinstance(value, list) else [value]
+    return pattern is None or (len(values) == 1 and bool(re.fullmatch(pattern, values[0])))
+
+
+def refusal(event: LambdaEvent, status: int) -> dict[str, Any]:
+    """Return an answer for what cannot be served, as the gateway that sent it wants it."""
+    detail = {400: "Bad Request", 500: "Internal Server Error"}[status]
+    kind = "application/json"
+    several = {"multiValueHeaders": {"content-type": [kind]}}
+    return {
+        "statusCode": status,
+        "headers": {"content-type": kind},
+        **(several if "multiValueHeaders" in event else {}),
+        "body": json.dumps({"detail": detail}),
+        "isBase64Encoded": False,
+    }
 
 
 class Schedule:
@@ -88,7 +125,7 @@ class Schedule:
 
 def base_path(url: str) -> str:
     """Return the path that the public address begins with; gateways may leave it in requests."""
-    return urlsplit(url).path.rstrip("/")
+    return unquote(urlsplit(url).path).rstrip("/")
 
 
 def client_of(scope: Scope) -> tuple[str, int]:

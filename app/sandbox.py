@@ -10,10 +10,20 @@ from mangum import Mangum
 from starlette.responses import JSONResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from app.lambda_events import Schedule, UnknownEvent, base_path, client_of, count, is_http
+from app.lambda_events import (
+    Schedule,
+    UnknownEvent,
+    base_path,
+    client_of,
+    count,
+    is_http,
+    readable,
+    refusal,
+)
 from app.main import app as first_app
 from app.main import create_app
 from app.settings import Settings
+from app.tokens import TRUSTED
 
 log = structlog.get_logger()
 
@@ -55,25 +65,26 @@ class Sandbox:
         return report
 
     def _answer(self, event: Any, context: Any) -> dict[str, Any]:
-        failed = True
+        self._reached = False
         try:
-            response = self._mangum(event, context)
-            failed = response["statusCode"] >= 500
-        finally:
-            if failed:
-                count("ServerErrors")
+            response = self._mangum(readable(event), context)
+        except Exception:
+            log.exception("event not answered")
+            response = refusal(event, 500 if self._reached else 400)
+        if response["statusCode"] >= 500:
+            count("ServerErrors")
         headers = response.get("headers", {})
-        if headers.get("content-length", "0") == "0":
+        if not response["body"] and headers.get("content-length", "0") == "0":
             # Mangum names a type for every body, where there is none too.
             headers.pop("content-type", None)
         return response
 
     def _open(self, app: FastAPI) -> None:
-        self._app = app
-        self._lifespan = app.router.lifespan_context(app)
-        state = self._loop.run_until_complete(self._lifespan.__aenter__())
+        """Begin the lifespan of `app`, and let it serve from now on."""
+        lifespan = app.router.lifespan_context(app)
+        state = self._loop.run_until_complete(lifespan.__aenter__())
         assert state is not None
-        self._state = dict(state)
+        self._app, self._lifespan, self._state = app, lifespan, dict(state)
         self._settings: Settings = self._state["services"].settings
         self._base_path = base_path(self._settings.base_url)
         self._look_again_at = time.time() + SECRETS_SECONDS
@@ -84,41 +95,52 @@ class Sandbox:
         if not self._settings.secrets or time.time() < self._look_again_at:
             return
         self._look_again_at = time.time() + SECRETS_SECONDS
+        before = self._lifespan
         try:
             settings = Settings()
-        except ValueError as error:
-            log.error("secrets not read", error=str(error))
-            return
-        if settings != self._settings:
-            self._loop.run_until_complete(self._lifespan.__aexit__(None, None, None))
+            if settings == self._settings:
+                return
             self._open(create_app(settings))
+        except Exception as error:
+            # What served until now still does, until the next look.
+            log.error("secrets not taken", error=f"{type(error).__name__}: {error}")
+            return
+        self._loop.run_until_complete(before.__aexit__(None, None, None))
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request within the time that is left of its invocation."""
+        self._reached = True
         scope["state"] = dict(self._state)
-        scope["root_path"] = self._base_path
+        scope["root_path"] = "" if TRUSTED in scope else self._base_path
         scope["client"] = client_of(scope)
-        answered = False
+        answer: list[Message] = []
 
-        async def note(message: Message) -> None:
-            nonlocal answered
-            answered = True
-            await send(message)
+        async def collect(message: Message) -> None:
+            answer.append(message)
 
         left = scope["aws.context"].get_remaining_time_in_millis() / 1_000
-        request = asyncio.create_task(self._app(scope, receive, note))
+        request = asyncio.create_task(self._app(scope, receive, collect))
         request.add_done_callback(_taken_note_of)
         await asyncio.wait({request}, timeout=left - MARGIN_SECONDS)
-        if request.done():
-            if not answered:
-                await request
-            return
-        log.error("out of time", path=scope["path"])
-        request.cancel()
-        await asyncio.wait({request}, timeout=MARGIN_SECONDS / 2)
-        if not answered:
-            refusal = JSONResponse({"detail": "OUT_OF_TIME"}, 503, {"Retry-After": "1"})
-            await refusal(scope, receive, send)
+        if not request.done():
+            log.error("out of time", path=scope["path"])
+            request.cancel()
+            await asyncio.wait({request}, timeout=MARGIN_SECONDS / 2)
+            if not _is_whole(answer):
+                refused = JSONResponse({"detail": "OUT_OF_TIME"}, 503, {"Retry-After": "1"})
+                return await refused(scope, receive, send)
+        elif not _is_whole(answer):
+            failed = JSONResponse({"detail": "Internal Server Error"}, 500)
+            return await failed(scope, receive, send)
+        for message in answer:
+            await send(message)
+
+
+def _is_whole(answer: list[Message]) -> bool:
+    """Tell whether the last part of the body is there."""
+    if not answer or answer[-1]["type"] != "http.response.body":
+        return False
+    return not answer[-1].get("more_body", False)
 
 
 def _taken_note_of(request: asyncio.Task[None]) -> None:

@@ -4,8 +4,10 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import urllib.request
 from collections.abc import Mapping
+from http.client import HTTPException
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
@@ -23,13 +25,13 @@ class Unreadable(ValueError):
 
 
 def read(arn: str, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the members of the secret at `arn`, which is a JSON object of strings and numbers.
+    """Return the members of the secret at `arn`, a JSON object, that are texts or numbers.
 
     Takes the region from the ARN and the credentials from where Lambda puts them. Raises
     Unreadable.
     """
     parts = arn.split(":")
-    if len(parts) != 7 or parts[2] != _SERVICE:
+    if len(parts) != 7 or parts[2] != _SERVICE or not re.fullmatch(r"[a-z0-9-]+", parts[3]):
         raise Unreadable(f"not the ARN of a secret: {arn}")
     partition, region = parts[1], parts[3]
     suffix = "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
@@ -37,9 +39,14 @@ def read(arn: str, environment: Mapping[str, str] = os.environ) -> dict[str, str
     answer = _ask(url, region, json.dumps({"SecretId": arn}).encode(), environment, arn)
     try:
         members = json.loads(json.loads(answer)["SecretString"])
-        return {name: str(value) for name, value in members.items()}
+        return {name: str(value) for name, value in members.items() if _says(value)}
     except (ValueError, KeyError, TypeError, AttributeError):
         raise Unreadable(f"{arn}: the secret is not a JSON object") from None
+
+
+def _says(value: object) -> bool:
+    """Tell whether it can be a setting: neither empty nor a container."""
+    return isinstance(value, str | int | float) and value != ""
 
 
 def _ask(url: str, region: str, body: bytes, environment: Mapping[str, str], arn: str) -> bytes:
@@ -52,7 +59,7 @@ def _ask(url: str, region: str, body: bytes, environment: Mapping[str, str], arn
         except HTTPError as error:
             if error.code < 500 or not tries_left:
                 raise Unreadable(f"{arn}: {_reason(error)}") from None
-        except OSError as error:
+        except (OSError, HTTPException) as error:
             if not tries_left:
                 raise Unreadable(f"{arn}: {url} does not answer: {error}") from None
     raise AssertionError
@@ -62,7 +69,7 @@ def _reason(error: HTTPError) -> str:
     """Return the name that AWS gives the refusal, such as AccessDeniedException."""
     try:
         return str(json.loads(error.read())["__type"]).rpartition("#")[2]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OSError, HTTPException):
         return f"status {error.code}"
 
 

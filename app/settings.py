@@ -78,9 +78,11 @@ def _from_secrets() -> dict[str, Any]:
     members: dict[str, str] = {}
     for arn in _parts(os.environ.get("KEYSTEAD_SECRETS", "")):
         members = secretsmanager.read(arn) | members
-    said = {name for name in Settings.model_fields if os.environ.get(f"KEYSTEAD_{name.upper()}")}
-    found = {name: members[name] for name in members.keys() & (Settings.model_fields.keys() - said)}
-    url = os.environ.get("KEYSTEAD_DATABASE_URL") or members.get("database_url")
+    variables = {name: os.environ.get(f"KEYSTEAD_{name.upper()}") for name in Settings.model_fields}
+    variables["database_url"] = variables["database_url"] or os.environ.get("DATABASE_URL")
+    free = {name for name, value in variables.items() if not value} - {"lambda_function"}
+    found = {name: members[name] for name in members.keys() & free}
+    url = variables["database_url"] or members.get("database_url")
     if url and "password" in members:
         username, password = members.get("username", ""), members["password"]
         found["database_url"] = with_credentials(url, username, password)

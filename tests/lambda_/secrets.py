@@ -46,6 +46,10 @@ class SecretsManager:
             return 503, {"__type": "InternalServiceError"}
         if headers.get("authorization") != self._signature(headers, body):
             return 400, {"__type": "com.amazon.coral.service#InvalidSignatureException"}
+        if headers.get("x-amz-security-token") != SESSION:
+            return 400, {"__type": "UnrecognizedClientException"}
+        if headers["x-amz-target"] != "secretsmanager.GetSecretValue":
+            return 400, {"__type": "UnknownOperationException"}
         name = json.loads(body)["SecretId"]
         if name not in self.secrets:
             return 400, {"__type": "ResourceNotFoundException", "Message": "not there"}

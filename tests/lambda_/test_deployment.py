@@ -149,6 +149,33 @@ def test_what_cannot_be_migrated_is_left_alone(desk: Path, stack: CloudFormation
             migrate.invoke({})
 
 
+def test_nothing_is_begun_that_cannot_end(tmp_path: Path, stack: CloudFormation) -> None:
+    with function(tmp_path, seconds=8) as migrate:
+        migrate.invoke(stack.event("Create"))
+        [told] = stack.answers
+        assert (told["Status"], told["Reason"]) == (
+            "FAILED",
+            "TimeoutError: nothing was begun: less than 10 s are left",
+        )
+    assert tables(tmp_path) == 0
+
+
+def test_a_reason_in_any_script_has_room(tmp_path: Path, stack: CloudFormation) -> None:
+    with function(tmp_path, {"KEYSTEAD_DATABASE_URL": "я" * 3_000 + "://x"}) as migrate:
+        migrate.invoke(stack.event("Create"))
+        migrate.invoke(stack.event("Drop"))
+        created, other = stack.answers
+    assert created["Status"] == other["Status"] == "FAILED"
+    assert "яяя" in created["Reason"]
+    assert "'Drop'" in other["Reason"]
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1/x", "http://example.org"])
+def test_an_answer_goes_nowhere_else(tmp_path: Path, stack: CloudFormation, url: str) -> None:
+    with function(tmp_path) as migrate, pytest.raises(FunctionError, match="an https address"):
+        migrate.invoke(stack.event("Delete", ResponseURL=url))
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
@@ -175,10 +202,15 @@ def test_told_even_if_nothing_can_be_imported(
 def test_told_before_the_time_is_over(tmp_path: Path, stack: CloudFormation) -> None:
     """Somebody else is migrating, and does not come to an end."""
     with function(tmp_path, seconds=14) as migrate, migrating(tmp_path):
-        migrate.invoke(stack.event("Create"))
+        with pytest.raises(FunctionError, match="exit"):
+            # Told, it ends its process: what it was at must not go on, nor keep its locks.
+            migrate.invoke(stack.event("Create"))
+        with pytest.raises(FunctionError, match="exit"):
+            migrate.invoke({})
+        assert "Unfinished: no end within" in migrate.log.read_text()
     [told] = stack.answers
     assert told["Status"] == "FAILED"
-    assert "TimeoutError" in told["Reason"]
+    assert "no end within" in told["Reason"]
 
 
 def test_told_again_if_the_answer_was_not_taken(tmp_path: Path, stack: CloudFormation) -> None:

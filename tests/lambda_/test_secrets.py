@@ -1,9 +1,11 @@
 """Settings from AWS's secrets: read when the sandbox starts, and again when they have changed."""
 
 import json
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from sqlalchemy import make_url
@@ -69,6 +71,9 @@ def test_a_secret_that_changed_is_seen_in_time(
         manager.failures = 100
         assert ask(emulator, "GET", "/users/me", headers=headers).status == 200
         manager.failures = 0
+        # What cannot be used is not taken.
+        manager.secrets[APPLICATION] = json.dumps({"secret_key": "short"})
+        assert ask(emulator, "GET", "/users/me", headers=headers).status == 200
         manager.secrets[APPLICATION] = json.dumps({"secret_key": SECRET[::-1]})
         assert ask(emulator, "GET", "/users/me", headers=headers).status == 401
         headers = log_in(emulator, address)
@@ -182,6 +187,23 @@ def test_a_wrong_signature_is_refused(manager: SecretsManager) -> None:
     with pytest.raises(Unreadable, match="InvalidSignatureException"):
         secretsmanager.read(APPLICATION, wrong)
     assert secretsmanager.read(APPLICATION, manager.environment)["secret_key"] == SECRET
+
+
+@pytest.mark.parametrize(
+    ("where", "host"),
+    [
+        ("aws:secretsmanager:us-east-1", "secretsmanager.us-east-1.amazonaws.com"),
+        ("aws-us-gov:secretsmanager:us-gov-west-1", "secretsmanager.us-gov-west-1.amazonaws.com"),
+        ("aws-cn:secretsmanager:cn-north-1", "secretsmanager.cn-north-1.amazonaws.com.cn"),
+    ],
+)
+def test_asked_where_the_secret_is(monkeypatch: pytest.MonkeyPatch, where: str, host: str) -> None:
+    def refuse(request: urllib.request.Request, timeout: float) -> NoReturn:
+        raise OSError(f"asked {request.full_url} for {request.headers['Host']}")
+
+    monkeypatch.setattr("urllib.request.urlopen", refuse)
+    with pytest.raises(Unreadable, match=f"asked https://{host} for {host}"):
+        secretsmanager.read(f"arn:{where}:123456789012:secret:x-AbCdEf", {"AWS_REGION": "x"})
 
 
 def test_asked_twice_if_it_fails_and_no_more(manager: SecretsManager) -> None:

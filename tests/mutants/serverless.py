@@ -17,6 +17,9 @@ FAILS = "tests/lambda_/test_schedule.py::test_a_job_that_fails_is_raised_and_tri
 FORGED = "tests/lambda_/test_schedule.py::test_nothing_that_comes_by_http_looks_like_it"
 ENRICHED = "tests/lambda_/test_schedule.py::test_a_request_that_has_everything_is_a_request"
 TOLD = "tests/lambda_/test_deployment.py::test_told_even_if_nothing_can_be_imported"
+ANY_SCRIPT = "tests/lambda_/test_deployment.py::test_a_reason_in_any_script_has_room"
+HEADERS = "tests/lambda_/test_sandbox.py::test_no_header_brings_it_down"
+READ = "tests/lambda_/test_secrets.py::test_a_sandbox_reads_each_secret_once"
 TOLD_IN_TIME = "tests/lambda_/test_deployment.py::test_told_before_the_time_is_over"
 DELETED = "tests/lambda_/test_deployment.py::test_created_updated_and_deleted"
 SEEN = "tests/lambda_/test_secrets.py::test_a_secret_that_changed_is_seen_in_time"
@@ -70,7 +73,7 @@ MUTANTS = [
     ),
     Mutant(
         "no base path",
-        [Edit(SANDBOX, 'scope["root_path"] = self._base_path', 'scope["root_path"] = ""')],
+        [Edit(SANDBOX, "else self._base_path", 'else ""')],
         ("sqlite",),
         BELOW,
         "404",
@@ -126,6 +129,34 @@ MUTANTS = [
         "FunctionError|not enough values",
     ),
     Mutant(
+        "a migration that outlives its answer",
+        [Edit(DEPLOYMENT, "        os._exit(1)\n", "        pass\n")],
+        ("sqlite",),
+        TOLD_IN_TIME,
+        "DID NOT RAISE",
+    ),
+    Mutant(
+        "a reason of any length",
+        [Edit(DEPLOYMENT, "_ANSWER_BYTES = 4_096", "_ANSWER_BYTES = 40_960")],
+        ("sqlite",),
+        ANY_SCRIPT,
+        "FunctionError",
+    ),
+    Mutant(
+        "a header that Mangum cannot read",
+        [Edit(SANDBOX, "readable(event)", "event")],
+        ("sqlite",),
+        HEADERS,
+        "== 200",
+    ),
+    Mutant(
+        "a metric that no alarm looks at",
+        [Edit(EVENTS, '"Namespace": "Keystead"', '"Namespace": "keystead"')],
+        ("sqlite",),
+        IN_TIME,
+        "Namespace",
+    ),
+    Mutant(
         "another name for the resource each time",
         [
             Edit(
@@ -140,7 +171,7 @@ MUTANTS = [
     ),
     Mutant(
         "secrets for ever",
-        [Edit(SANDBOX, "        if settings != self._settings:", "        if False:")],
+        [Edit(SANDBOX, "            if settings == self._settings:", "            if True:")],
         ("sqlite",),
         SEEN,
         "200 == 401",
@@ -164,6 +195,13 @@ MUTANTS = [
         ("sqlite",),
         SIGNED,
         "InvalidSignatureException",
+    ),
+    Mutant(
+        "credentials without their session",
+        [Edit("app/secretsmanager.py", 'headers["x-amz-security-token"] = token', "pass")],
+        ("sqlite",),
+        READ,
+        "UnrecognizedClientException",
     ),
     Mutant(
         "bytecode with a date",
