@@ -241,7 +241,7 @@ def free_port() -> int:
     """Return a port that nobody listens on, and that no connection is given before we do."""
     while True:
         # Below those that the system gives to whoever asks for any.
-        port = random.randrange(15_000, 32_000)
+        port = random.SystemRandom().randrange(15_000, 32_000)
         with socket.socket() as listener:
             try:
                 listener.bind(("127.0.0.1", port))
