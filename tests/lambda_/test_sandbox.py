@@ -205,6 +205,7 @@ def test_out_of_time_is_said_in_time_and_leaves_nothing(desk: Path) -> None:
         until = time.monotonic() + 30
         while register(emulator, new_address()).status != 201:
             assert time.monotonic() < until  # a busy machine has no time for the first either
+        before = counted(emulator)
         with blocked(desk):
             begun = time.monotonic()
             answer = register(emulator, address)
@@ -212,7 +213,7 @@ def test_out_of_time_is_said_in_time_and_leaves_nothing(desk: Path) -> None:
         assert (answer.status, json.loads(answer.body)) == (503, {"detail": "OUT_OF_TIME"})
         assert ("retry-after", "1") in answer.headers
         assert took < 3.5
-        assert counted(emulator) == ["ServerErrors"]
+        assert counted(emulator) == [*before, "ServerErrors"]
         assert accounts(desk, address) == 0
         until = time.monotonic() + 30
         while (again := register(emulator, address)).status == 503:
