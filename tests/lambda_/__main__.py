@@ -47,7 +47,7 @@ def serve(port: int) -> None:
             for name in ("api1", "api2", "tick")
         ]
         gateway = stack.enter_context(Gateway(sandboxes[:2], port=port))
-        stack.enter_context(schedule(sandboxes[2], seconds=1))
+        stack.enter_context(schedule(sandboxes[2]))
         print(f"Keystead in Lambda's runtime: {gateway.url} (try {gateway.url}/docs)")
         print("Its logs are in ./var/lambda; Ctrl-C stops it", flush=True)
         while True:

@@ -16,6 +16,11 @@ from tests.lambda_.events import Request, Response, http_api, response
 _HOP_BY_HOP = ("connection", "content-length", "date", "server", "transfer-encoding")
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # of those who connect at once; beyond it they are reset
+
+
 class Gateway:
     """Hands each request to a sandbox that is free, and its answer back."""
 
@@ -29,8 +34,7 @@ class Gateway:
         self._free = SimpleQueue[Emulator]()
         for sandbox in sandboxes:
             self._free.put(sandbox)
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self.answer))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", port), _handler(self.answer))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def answer(self, request: Request) -> Response:
@@ -53,7 +57,7 @@ class Gateway:
 
 
 @contextmanager
-def schedule(sandbox: Emulator, seconds: float = 0.5) -> Iterator[None]:
+def schedule(sandbox: Emulator, seconds: float = 1) -> Iterator[None]:
     """Send the sandbox the schedule's event again and again, as EventBridge would."""
     over = Event()
 

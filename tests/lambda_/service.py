@@ -24,7 +24,7 @@ def the_artifact() -> Path:
 @contextmanager
 def in_lambda(folder: Path, **settings: str) -> Iterator[Service]:
     """Run the artifact as the template does: migrate, then two sandboxes and the schedule's."""
-    environment = make_environment(folder, **{"tick_seconds": "1", **settings})
+    environment = make_environment(folder, **{"tick_seconds": "2", **settings})
     task = the_artifact()
     with Emulator(task, environment, folder / "migrate", handler="handler.migrate") as migrate:
         assert migrate.invoke({})["revision"]
