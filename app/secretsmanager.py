@@ -33,15 +33,20 @@ def read(arn: str, environment: Mapping[str, str] = os.environ) -> dict[str, str
     parts = arn.split(":")
     if len(parts) != 7 or parts[2] != _SERVICE or not re.fullmatch(r"[a-z0-9-]+", parts[3]):
         raise Unreadable(f"not the ARN of a secret: {arn}")
-    partition, region = parts[1], parts[3]
-    suffix = "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
-    url = environment.get(_ENDPOINT) or f"https://{_SERVICE}.{region}.{suffix}"
+    region = parts[3]
+    url = environment.get(_ENDPOINT) or endpoint(parts[1], region)
     answer = _ask(url, region, json.dumps({"SecretId": arn}).encode(), environment, arn)
     try:
         members = json.loads(json.loads(answer)["SecretString"])
         return {name: str(value) for name, value in members.items() if _says(value)}
     except (ValueError, KeyError, TypeError, AttributeError):
         raise Unreadable(f"{arn}: the secret is not a JSON object") from None
+
+
+def endpoint(partition: str, region: str) -> str:
+    """Return where Secrets Manager is asked in a region of a partition (`aws`, `aws-cn`, …)."""
+    suffix = "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
+    return f"https://{_SERVICE}.{region}.{suffix}"
 
 
 def _says(value: object) -> bool:

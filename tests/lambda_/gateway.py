@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from queue import SimpleQueue
 from threading import Event, Thread
 from typing import Any
@@ -11,17 +11,13 @@ from urllib.parse import urlsplit
 
 from tests.lambda_.emulator import Emulator, FunctionError
 from tests.lambda_.events import Request, Response, http_api, response
+from tests.lambda_.peer import Peer
 
 # Of one connection, and of the next hop.
 _HOP_BY_HOP = ("connection", "content-length", "date", "server", "transfer-encoding")
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128  # of those who connect at once; beyond it they are reset
-
-
-class Gateway:
+class Gateway(Peer):
     """Hands each request to a sandbox that is free, and its answer back."""
 
     def __init__(
@@ -34,8 +30,7 @@ class Gateway:
         self._free = SimpleQueue[Emulator]()
         for sandbox in sandboxes:
             self._free.put(sandbox)
-        self._server = _Server(("127.0.0.1", port), _handler(self.answer))
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        super().__init__(_handler(self.answer), port)
 
     def answer(self, request: Request) -> Response:
         sandbox = self._free.get(timeout=60)
@@ -46,14 +41,6 @@ class Gateway:
             return Response(500, [("content-type", "application/json")], body)
         finally:
             self._free.put(sandbox)
-
-    def __enter__(self) -> "Gateway":
-        Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 @contextmanager

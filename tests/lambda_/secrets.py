@@ -3,13 +3,14 @@
 import json
 from collections import Counter
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+
+from tests.lambda_.peer import Peer
 
 KEY_ID, SECRET_KEY, SESSION = "AKIDEXAMPLE", "a key/that+only tests know", "a session/of+ours=="
 REGION = "eu-central-1"
@@ -19,15 +20,14 @@ def arn(name: str) -> str:
     return f"arn:aws:secretsmanager:{REGION}:123456789012:secret:{name}-AbCdEf"
 
 
-class SecretsManager:
+class SecretsManager(Peer):
     """Keeps secrets by ARN. Signatures are checked with those that AWS's own SDK makes."""
 
     def __init__(self) -> None:
         self.secrets: dict[str, Any] = {}
         self.reads: Counter[str] = Counter()
         self.failures = 0
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        super().__init__(_handler(self))
 
     @property
     def environment(self) -> dict[str, str]:
@@ -70,14 +70,6 @@ class SecretsManager:
             f"AWS4-HMAC-SHA256 Credential={signer.scope(request)}, "
             f"SignedHeaders={signed}, Signature={signature}"
         )
-
-    def __enter__(self) -> "SecretsManager":
-        Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 def _handler(manager: SecretsManager) -> type[BaseHTTPRequestHandler]:

@@ -4,9 +4,8 @@ import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -16,11 +15,12 @@ from app.dsn import with_driver
 from migrations.waits import migration_lock
 from tests.databases import database_url, in_database
 from tests.lambda_.emulator import Emulator, FunctionError
+from tests.lambda_.peer import Peer
 from tests.lambda_.service import the_artifact
 from tests.service import make_environment
 
 
-class CloudFormation:
+class CloudFormation(Peer):
     """Takes answers as the address does that CloudFormation signs: a PUT without a type."""
 
     def __init__(self) -> None:
@@ -42,14 +42,13 @@ class CloudFormation:
             def log_message(self, format: str, *args: object) -> None:
                 pass
 
-        self._server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/answer?signature=x"
+        super().__init__(Handler)
 
     def event(self, kind: str, **more: Any) -> dict[str, Any]:
         return {
             "RequestType": kind,
             "ServiceToken": "arn:aws:lambda:eu-central-1:123456789012:function:migrate",
-            "ResponseURL": self.url,
+            "ResponseURL": f"{self.url}/answer?signature=x",
             "StackId": "arn:aws:cloudformation:eu-central-1:123456789012:stack/k/1",
             "RequestId": "r1",
             "ResourceType": "Custom::Migration",
@@ -57,14 +56,6 @@ class CloudFormation:
             "ResourceProperties": {"Version": "1"},
             **more,
         }
-
-    def __enter__(self) -> "CloudFormation":
-        Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 @pytest.fixture

@@ -1,11 +1,9 @@
 """Settings from AWS's secrets: read when the sandbox starts, and again when they have changed."""
 
 import json
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 from sqlalchemy import make_url
@@ -189,21 +187,11 @@ def test_a_wrong_signature_is_refused(manager: SecretsManager) -> None:
     assert secretsmanager.read(APPLICATION, manager.environment)["secret_key"] == SECRET
 
 
-@pytest.mark.parametrize(
-    ("where", "host"),
-    [
-        ("aws:secretsmanager:us-east-1", "secretsmanager.us-east-1.amazonaws.com"),
-        ("aws-us-gov:secretsmanager:us-gov-west-1", "secretsmanager.us-gov-west-1.amazonaws.com"),
-        ("aws-cn:secretsmanager:cn-north-1", "secretsmanager.cn-north-1.amazonaws.com.cn"),
-    ],
-)
-def test_asked_where_the_secret_is(monkeypatch: pytest.MonkeyPatch, where: str, host: str) -> None:
-    def refuse(request: urllib.request.Request, timeout: float) -> NoReturn:
-        raise OSError(f"asked {request.full_url} for {request.headers['Host']}")
-
-    monkeypatch.setattr("urllib.request.urlopen", refuse)
-    with pytest.raises(Unreadable, match=f"asked https://{host} for {host}"):
-        secretsmanager.read(f"arn:{where}:123456789012:secret:x-AbCdEf", {"AWS_REGION": "x"})
+def test_asked_where_the_secret_is() -> None:
+    ask = secretsmanager.endpoint
+    assert ask("aws", "us-east-1") == "https://secretsmanager.us-east-1.amazonaws.com"
+    assert ask("aws-us-gov", "us-gov-west-1").endswith(".us-gov-west-1.amazonaws.com")
+    assert ask("aws-cn", "cn-north-1").endswith("//secretsmanager.cn-north-1.amazonaws.com.cn")
 
 
 def test_asked_twice_if_it_fails_and_no_more(manager: SecretsManager) -> None:
