@@ -1,11 +1,8 @@
 """The database: column types, the engine for each kind, and the transaction at the edge."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from functools import partial
-from ssl import SSLContext
 from typing import Annotated, Any, ClassVar, Self, TypeVar
 from uuid import UUID
 
@@ -32,18 +29,11 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import FunctionElement
 
 from app import sqlite
+from app.drivers import ARGUMENTS, Renewed
 from app.dsn import without_tls
-from app.faults import code_of, told_apart
+from app.faults import told_apart
 
 Row = TypeVar("Row", bound=tuple[Any, ...])
-
-# Seconds. A client waits half a minute at most: each limit leaves it time for an answer.
-CONNECT_SECONDS = 5  # a host that is there answers in milliseconds, a silent one never
-LOCK_SECONDS = 5  # two hundred writers of one row take a second
-QUEUE_SECONDS = 30  # on SQLite, where all writers of all tables stand in one line
-STATEMENT_SECONDS = 15  # ours take milliseconds
-ANSWER_SECONDS = 20  # for when the server itself is what went silent
-IDLE_SECONDS = 60  # in a transaction: a process that froze gives its locks back
 
 
 class Moment(TypeDecorator[datetime]):
@@ -144,6 +134,10 @@ def locked(statement: Select[Row]) -> Select[Row]:
     return statement.with_for_update().execution_options(**options)
 
 
+# A sandbox is frozen between requests: what was open for long may be gone without a word.
+_SINGLE = {"pool_size": 1, "max_overflow": 0, "pool_timeout": 5, "pool_recycle": 300}
+
+
 class Database:
     """One engine and its transactions. Connects when first used."""
 
@@ -163,11 +157,10 @@ class Database:
         """
         parsed, mode, context = without_tls(make_url(url))
         options: dict[str, Any] = {"hide_parameters": True, **(_SINGLE if single else {})}
-        arguments = _ARGUMENTS[parsed.get_driver_name()]
-        options["connect_args"] = arguments(mode, context, bounded=bounded)
-        if renewed is not None and "async_creator_fn" in options["connect_args"]:
-            connect = options["connect_args"]["async_creator_fn"]
-            options["connect_args"]["async_creator_fn"] = Renewed(connect, renewed)
+        arguments = ARGUMENTS[parsed.get_driver_name()](mode, context, bounded=bounded)
+        if renewed is not None and "async_creator_fn" in arguments:
+            arguments["async_creator_fn"] = Renewed(arguments["async_creator_fn"], renewed)
+        options["connect_args"] = arguments
         if parsed.get_backend_name() != "sqlite":
             options["pool_pre_ping"] = True
             options["isolation_level"] = "READ COMMITTED"
@@ -195,90 +188,6 @@ class Database:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
-
-
-# A sandbox is frozen between requests: what was open for long may be gone without a word.
-_SINGLE = {"pool_size": 1, "max_overflow": 0, "pool_timeout": 5, "pool_recycle": 300}
-_WRONG_PASSWORD = ("28P01", "28000", 1045)
-
-
-class Renewed:
-    """Connects; where the password is refused, once more with the one that is right by now."""
-
-    def __init__(self, connect: Callable[..., Awaitable[Any]], renewed: Callable[[], str]) -> None:
-        self._connect = connect
-        self._renewed = renewed
-        self._credentials: dict[str, Any] = {}
-
-    async def __call__(self, **options: Any) -> Any:
-        try:
-            return await self._connect(**options | self._credentials)
-        except Exception as refusal:
-            if code_of(refusal) not in _WRONG_PASSWORD:
-                raise
-            try:
-                url = make_url(await asyncio.to_thread(self._renewed))
-            except ValueError as unread:
-                raise refusal from unread
-        self._credentials = {"user": url.username, "password": url.password}
-        return await self._connect(**options | self._credentials)
-
-
-def _sqlite_arguments(_: str | None, __: SSLContext | None, *, bounded: bool) -> dict[str, Any]:
-    # The driver's own BEGINs would come late and leave DDL outside.
-    return {"isolation_level": None, "timeout": QUEUE_SECONDS, "factory": sqlite.Connection}
-
-
-def _postgres_arguments(
-    mode: str | None, context: SSLContext | None, *, bounded: bool
-) -> dict[str, Any]:
-    from asyncpg import connect
-
-    arguments: dict[str, Any] = {"timeout": CONNECT_SECONDS, "async_creator_fn": connect}
-    if mode is not None:
-        # The driver falls back to plain text for the word alone, never for a context.
-        arguments["ssl"] = mode if mode in ("disable", "prefer") else context
-    if bounded:
-        arguments["command_timeout"] = ANSWER_SECONDS
-        arguments["server_settings"] = {
-            "statement_timeout": f"{STATEMENT_SECONDS}s",
-            "lock_timeout": f"{LOCK_SECONDS}s",
-            "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
-        }
-    return arguments
-
-
-def _mysql_arguments(
-    mode: str | None, context: SSLContext | None, *, bounded: bool
-) -> dict[str, Any]:
-    from app.mysql import connect
-
-    arguments: dict[str, Any] = {
-        "ssl": context,
-        "async_creator_fn": partial(
-            connect,
-            connect_seconds=CONNECT_SECONDS,
-            answer_seconds=ANSWER_SECONDS if bounded else None,
-            tls=context is not None and mode != "prefer",
-        ),
-    }
-    if bounded:
-        # A comment with ! is read by MySQL, with M! by MariaDB. MySQL limits SELECT alone.
-        arguments["init_command"] = (
-            f"SET SESSION innodb_lock_wait_timeout = {LOCK_SECONDS}, "
-            f"lock_wait_timeout = {LOCK_SECONDS} "
-            f"/*!80000 , max_execution_time = {STATEMENT_SECONDS * 1_000} */"
-            f"/*M! , max_statement_time = {STATEMENT_SECONDS},"
-            f" idle_transaction_timeout = {IDLE_SECONDS} */"
-        )
-    return arguments
-
-
-_ARGUMENTS: dict[str, Callable[..., dict[str, Any]]] = {
-    "aiosqlite": _sqlite_arguments,
-    "asyncpg": _postgres_arguments,
-    "aiomysql": _mysql_arguments,
-}
 
 
 async def get_session(request: Request) -> AsyncIterator[AsyncSession]:

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import make_url, text, update
 from sqlalchemy.exc import IntegrityError
 
-import app.database
+import app.drivers
 from app.database import Database
 from app.dsn import with_driver
 from app.faults import Unavailable, retried
@@ -95,7 +95,7 @@ def test_a_statement_from_before_a_migration_is_run_again(
 def test_a_server_that_says_nothing_is_not_waited_for(
     desk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app.database, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(app.drivers, "CONNECT_SECONDS", 0.5)
 
     async def check(port: int) -> float:
         url = make_url(with_driver(database_url(desk))).set(port=port)
@@ -113,8 +113,8 @@ def test_a_server_that_says_nothing_is_not_waited_for(
 def test_a_lock_is_not_waited_for_without_end(
     desk: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app.database, "LOCK_SECONDS", 1)
-    monkeypatch.setattr(app.database, "QUEUE_SECONDS", 1)
+    monkeypatch.setattr(app.drivers, "LOCK_SECONDS", 1)
+    monkeypatch.setattr(app.drivers, "QUEUE_SECONDS", 1)
     in_database(desk, "INSERT INTO tick_counter (name, value) VALUES ('k', 1)")
 
     async def check() -> float:
@@ -137,7 +137,7 @@ def test_a_lock_is_not_waited_for_without_end(
 def test_a_statement_has_its_limit_too(
     desk: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app.database, "STATEMENT_SECONDS", 1)
+    monkeypatch.setattr(app.drivers, "STATEMENT_SECONDS", 1)
 
     async def check(*, bounded: bool) -> float:
         start = time.monotonic()

@@ -104,7 +104,7 @@ def test_frozen_after_each_point_and_thawed_past_the_lease(
 ) -> None:
     """Where it froze with rows locked, others are refused until it thaws: nothing happens twice."""
     for limit in ("LOCK_SECONDS", "QUEUE_SECONDS"):
-        monkeypatch.setattr(f"app.database.{limit}", 1)
+        monkeypatch.setattr(f"app.drivers.{limit}", 1)
     make, number, done, points = prepared
     refusals: list[str] = []
     for n in range(1, len(points) + 1):
