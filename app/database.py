@@ -1,11 +1,13 @@
 """The database: column types, the engine for each kind, and the transaction at the edge."""
 
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Self, TypeVar
 from uuid import UUID
 
+import sqlalchemy
 from fastapi import Depends, Request
 from sqlalchemy import (
     CursorResult,
@@ -18,15 +20,19 @@ from sqlalchemy import (
     TypeDecorator,
     Update,
     Uuid,
+    event,
     make_url,
     select,
 )
-from sqlalchemy.dialects import mysql
+from sqlalchemy.dialects import mysql as mysql_types
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import FunctionElement
+from sqlalchemy.util import greenlet_spawn
 
 from app import sqlite
 from app.drivers import ARGUMENTS, Renewed
@@ -40,7 +46,7 @@ class Moment(TypeDecorator[datetime]):
     """A moment in UTC with microseconds; refuses naive values, so that no offset is guessed."""
 
     # TIMESTAMP on MySQL and MariaDB has no fractions and ends in 2038.
-    impl = DateTime(timezone=True).with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
+    impl = DateTime(timezone=True).with_variant(mysql_types.DATETIME(fsp=6), "mysql", "mariadb")
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
@@ -63,7 +69,7 @@ Id = Uuid().with_variant(Uuid(native_uuid=False), "sqlite", "mysql", "mariadb")
 
 def key_type(length: int) -> String:
     """Return a string type of `length` characters that compares and sorts by code point."""
-    binary = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")
+    binary = mysql_types.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")
     return (
         String(length)
         .with_variant(binary, "mysql", "mariadb")
@@ -134,12 +140,16 @@ def locked(statement: Select[Row]) -> Select[Row]:
     return statement.with_for_update().execution_options(**options)
 
 
+# A connection more than there are requests at once is opened for each of them anew.
+_POOL = {"pool_size": 20, "max_overflow": 0}
 # A sandbox is frozen between requests: what was open for long may be gone without a word.
 _SINGLE = {"pool_size": 1, "max_overflow": 0, "pool_timeout": 5, "pool_recycle": 300}
+# Seconds. What was used a moment ago is there, or its server has just gone away under it.
+_TRUSTED_SECONDS = 1
 
 
 class Database:
-    """One engine and its transactions. Connects when first used."""
+    """One engine, its transactions, and reads without one. Connects when first used."""
 
     def __init__(
         self,
@@ -156,18 +166,27 @@ class Database:
         of the URL that cannot work.
         """
         parsed, mode, context = without_tls(make_url(url))
-        options: dict[str, Any] = {"hide_parameters": True, **(_SINGLE if single else {})}
+        options: dict[str, Any] = {"hide_parameters": True, **(_SINGLE if single else _POOL)}
         arguments = ARGUMENTS[parsed.get_driver_name()](mode, context, bounded=bounded)
-        if renewed is not None and "async_creator_fn" in arguments:
+        if renewed is not None:
             arguments["async_creator_fn"] = Renewed(arguments["async_creator_fn"], renewed)
-        options["connect_args"] = arguments
         if parsed.get_backend_name() != "sqlite":
-            options["pool_pre_ping"] = True
             options["isolation_level"] = "READ COMMITTED"
-        self.engine = create_async_engine(parsed, **options)
-        if parsed.get_backend_name() == "sqlite":
-            sqlite.behave(self.engine.sync_engine, parsed.database)
+        self.engine = create_async_engine(parsed, connect_args=arguments, **options)
+        self._reader = _behave(self.engine.sync_engine, 0 if single else _TRUSTED_SECONDS)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+
+    async def read(self, statement: Select[Row], **values: Any) -> Sequence[sqlalchemy.Row[Row]]:
+        """Execute one read by itself, in one round trip: what an index finds at once.
+
+        On SQLite the event loop waits for it. Raises Collision, Unavailable, and OSError.
+        """
+        with told_apart():
+            return await greenlet_spawn(self._read, statement, values)
+
+    def _read(self, statement: Select[Row], values: dict[str, Any]) -> Any:
+        with self._reader.connect() as connection:
+            return connection.execute(statement, values).all()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -181,6 +200,7 @@ class Database:
                 await session.commit()
 
     async def close(self) -> None:
+        await greenlet_spawn(self._reader.dispose)
         await self.engine.dispose()
 
     async def __aenter__(self) -> Self:
@@ -188,6 +208,39 @@ class Database:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+
+def _behave(engine: sqlalchemy.Engine, trusted_seconds: float) -> sqlalchemy.Engine:
+    """Make `engine` behave as all do, and return one of its kind for reads that stand alone.
+
+    A connection that was idle for longer than `trusted_seconds` is asked whether it is there.
+    """
+    if engine.dialect.name == "sqlite":
+        sqlite.behave(engine, engine.url.database)
+        return sqlite.open_reader(engine.url)
+    _ping_idle(engine, trusted_seconds)
+    if engine.dialect.name == "postgresql":
+        return engine.execution_options(isolation_level="AUTOCOMMIT")
+    from app import mysql
+
+    mysql.behave(engine)
+    return engine.execution_options(**{mysql.ALONE: True})
+
+
+def _ping_idle(engine: sqlalchemy.Engine, trusted_seconds: float) -> None:
+    @event.listens_for(engine, "checkin")
+    def note(_: object, record: ConnectionPoolEntry) -> None:
+        record.info["idle_since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def ping(connection: Any, record: ConnectionPoolEntry, _: object) -> None:
+        idle_since = record.info.get("idle_since")
+        if idle_since is None or time.monotonic() - idle_since < trusted_seconds:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as gone:
+            raise InvalidatePoolError from gone
 
 
 async def get_session(request: Request) -> AsyncIterator[AsyncSession]:

@@ -21,8 +21,12 @@ IDLE_SECONDS = 60  # in a transaction: a process that froze gives its locks back
 
 
 def _sqlite_arguments(_: str | None, __: SSLContext | None, *, bounded: bool) -> dict[str, Any]:
-    # The driver's own BEGINs would come late and leave DDL outside.
-    return {"isolation_level": None, "timeout": QUEUE_SECONDS, "factory": sqlite.Connection}
+    return {
+        # The driver's own BEGINs would come late and leave DDL outside.
+        "isolation_level": None,
+        "timeout": QUEUE_SECONDS,
+        "async_creator_fn": sqlite.connect,
+    }
 
 
 def _postgres_arguments(
@@ -51,6 +55,8 @@ def _mysql_arguments(
 
     arguments: dict[str, Any] = {
         "ssl": context,
+        # A migration's next step is of one transaction with what follows a statement of DDL.
+        "autocommit": bounded,
         "async_creator_fn": partial(
             connect,
             connect_seconds=CONNECT_SECONDS,
@@ -75,7 +81,7 @@ ARGUMENTS: dict[str, Callable[..., dict[str, Any]]] = {
     "asyncpg": _postgres_arguments,
     "aiomysql": _mysql_arguments,
 }
-"""By the driver's name: what it connects with. All but SQLite's connect by `async_creator_fn`."""
+"""By the driver's name: what it connects with; `async_creator_fn` does it."""
 
 
 _WRONG_PASSWORD = ("28P01", "28000", 1045)

@@ -1,10 +1,17 @@
-"""aiomysql with what it leaves out: a limit to every wait, and TLS that cannot be declined."""
+"""aiomysql with what it leaves out: a limit to every wait, TLS that cannot be declined, and no
+round trip that changes nothing.
+"""
 
 import asyncio
 from typing import Any
 
+import sqlalchemy
 from aiomysql import Connection, OperationalError
 from pymysql.constants import CLIENT, CR
+from sqlalchemy import event
+
+ALONE = "keystead_alone"
+"""The execution option of what needs no transaction."""
 
 
 class _Connection(Connection):  # type: ignore[misc]
@@ -29,6 +36,10 @@ class _Connection(Connection):  # type: ignore[misc]
             self.close()
             raise OperationalError(CR.CR_SERVER_LOST, "the server does not answer") from None
 
+    async def rollback(self) -> None:
+        if self.get_transaction_status():
+            await super().rollback()
+
 
 async def connect(
     *, connect_seconds: float, answer_seconds: float | None, tls: bool, **options: Any
@@ -46,3 +57,13 @@ async def connect(
         connection.close()
         raise
     return connection
+
+
+def behave(engine: sqlalchemy.Engine) -> None:
+    """Say where a transaction begins, so that a read which stands alone has none to end."""
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: sqlalchemy.Connection) -> None:
+        driver: Any = connection.connection.driver_connection
+        if driver.get_autocommit() and ALONE not in connection.get_execution_options():
+            connection.exec_driver_sql("BEGIN")
