@@ -114,7 +114,7 @@ def sign_out(email: str) -> None:
     """End all logins of an account."""
 
     async def run(manager: UserManager) -> None:
-        await manager.logins.end((await _find(manager, email)).id)
+        await manager.logins.end_all((await _find(manager, email)).id)
 
     _with_manager(run)
     out.print(f"{email}: all logins ended")
@@ -123,7 +123,7 @@ def sign_out(email: str) -> None:
 def _change(email: str, done: str, **changes: bool) -> None:
     async def run(manager: UserManager) -> None:
         try:
-            await manager.apply(dict(changes), await _find(manager, email))
+            await manager.apply(dict(changes), (await _find(manager, email)).id)
         except LastSuperuser:
             raise Failure(f"{email} is the last active superuser: promote another first") from None
 

@@ -9,6 +9,7 @@ from aiolimiter import AsyncLimiter
 from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
+from fastapi_users.router import get_auth_router, get_register_router, get_users_router
 from starlette.routing import BaseRoute
 
 from app import health, schema
@@ -18,7 +19,8 @@ from app.logs import configure_logging
 from app.mail.courier import courier
 from app.pages import routes as pages
 from app.services import open_services
-from app.sessions.auth import accounts, backend, get_user_manager
+from app.sessions.auth import backend, get_user_manager, guards
+from app.sessions.guard import Guard
 from app.settings import Settings
 from app.tick import admin as ticks
 from app.tick import metrics
@@ -67,14 +69,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 def _add_routes(app: FastAPI, settings: Settings) -> None:
-    """Mount every route with its guard. `accounts`' routers bring theirs: own or superuser's."""
+    """Mount every route with its guard. fastapi-users' routers ask for theirs."""
     verified = settings.require_verified
-    superuser = Depends(accounts.current_user(active=True, verified=verified, superuser=True))
+    superuser = Depends(Guard(verified=verified, superuser=True))
     scheduler = Depends(needs_token("TickToken", lambda settings: settings.tick_token))
     prometheus = Depends(needs_token("MetricsToken", lambda settings: settings.metrics_token))
-    login = accounts.get_auth_router(backend, requires_verification=verified)
-    register = accounts.get_register_router(UserRead, UserCreate)
-    users = accounts.get_users_router(UserRead, UserUpdate, requires_verification=verified)
+    login = get_auth_router(backend, get_user_manager, guards, verified)
+    register = get_register_router(get_user_manager, UserRead, UserCreate)
+    users = get_users_router(get_user_manager, UserRead, UserUpdate, guards, verified)
 
     _describe([*login.routes, *register.routes, *users.routes])
     app.include_router(login, prefix="/auth/jwt", tags=["auth"])

@@ -2,12 +2,21 @@
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import jwt
 
+from app import clock
+
 _ALGORITHM = "HS256"
+
+
+# Verified tokens that are remembered, of some 300 bytes each.
+_REMEMBERED = 10_000
 
 
 class Signer:
@@ -15,24 +24,32 @@ class Signer:
 
     def __init__(self, secret: str) -> None:
         self._secret = secret
+        # That a signature is right stays so, whatever else becomes of the token.
+        self._verified = lru_cache(_REMEMBERED)(self._verify)
 
     def sign(self, audience: str, expires_at: datetime, **claims: str) -> str:
         """Return a token with `claims`, good for `audience` until `expires_at` (aware, UTC)."""
         payload = {**claims, "aud": audience, "exp": expires_at}
         return jwt.encode(payload, self._secret, algorithm=_ALGORITHM)
 
-    def read(self, audience: str, token: str) -> dict[str, Any] | None:
+    def read(self, audience: str, token: str) -> Mapping[str, Any] | None:
         """Return the claims of a good token; None for any other."""
         try:
-            return jwt.decode(
+            claims = self._verified(audience, token)
+        except (jwt.PyJWTError, UnicodeError, RecursionError):
+            return None
+        return claims if claims["exp"] > clock.now().timestamp() else None
+
+    def _verify(self, audience: str, token: str) -> Mapping[str, Any]:
+        return MappingProxyType(
+            jwt.decode(
                 token,
                 self._secret,
                 algorithms=[_ALGORITHM],
                 audience=audience,
                 options={"require": ["aud", "exp", "sub"]},
             )
-        except (jwt.PyJWTError, UnicodeError, RecursionError):
-            return None
+        )
 
     def fingerprint(self, *parts: str) -> str:
         """Return a keyed digest of `parts` in hex that does not give them away (RFC 2104)."""

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import Depends, Response
 from fastapi.responses import JSONResponse
-from fastapi_users import BaseUserManager, FastAPIUsers
+from fastapi_users import BaseUserManager
 from fastapi_users.authentication import (
     AuthenticationBackend,
     BearerTransport,
@@ -17,8 +17,10 @@ from pydantic import BaseModel, Field
 from app.database import SessionDep
 from app.mail.outbox import Outbox
 from app.services import ServicesDep
+from app.sessions.guard import Guards
 from app.sessions.logins import Logins
 from app.users.manager import UserManager
+from app.users.principal import Principal
 from app.users.store import UserStore
 from app.users.tables import AnyUser, User
 
@@ -59,13 +61,13 @@ class LoginStrategy(Strategy[AnyUser, UUID]):
     async def read_token(
         self, token: str | None, user_manager: BaseUserManager[AnyUser, UUID]
     ) -> User | None:
-        return await self.logins.find(token) if token else None
+        raise NotImplementedError("a Guard reads them")
 
     async def write_token(self, user: User) -> str:
         return await self.logins.open(user)
 
-    async def destroy_token(self, token: str, user: User) -> None:
-        await self.logins.end_own()
+    async def destroy_token(self, token: str, user: Principal) -> None:
+        await self.logins.end(user.login_id)
 
 
 class Bearer(BearerTransport):
@@ -91,4 +93,4 @@ async def get_strategy(logins: LoginsDep) -> LoginStrategy:
 
 
 backend = LoginBackend("jwt", Bearer("auth/jwt/login"), get_strategy)
-accounts = FastAPIUsers[AnyUser, UUID](get_user_manager, [backend])
+guards = Guards([backend], get_user_manager)

@@ -1,4 +1,4 @@
-"""Logins in the database: opened, found by their token, ended."""
+"""Logins in the database: opened and ended. app/sessions/guard.py finds them by their token."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -15,13 +15,12 @@ AUDIENCE = "session"
 
 
 class Logins:
-    """The logins, within one transaction. Knows which of them the request came with."""
+    """The logins, within one transaction."""
 
     def __init__(self, session: AsyncSession, signer: Signer, lifetime: int) -> None:
         self.lifetime = lifetime  # seconds
         self._session = session
         self._signer = signer
-        self._own: UUID | None = None
 
     async def open(self, user: User) -> str:
         """Make a login for `user`, whose row is locked, and return its access token."""
@@ -31,34 +30,20 @@ class Logins:
         await self._session.flush()
         return self._signer.sign(AUDIENCE, expires_at, sub=str(user.id), jti=str(login.id))
 
-    async def find(self, token: str) -> User | None:
-        """Return the account that `token` is a login of, if the login still stands."""
-        claims = self._signer.read(AUDIENCE, token)
-        if claims is None:
-            return None
-        login_id = UUID(claims["jti"])
-        user: User | None = await self._session.scalar(
-            select(User)
-            .join(UserSession)
-            .where(UserSession.id == login_id, UserSession.expires_at > clock.now())
-        )
-        self._own = login_id
-        return user
-
-    async def alive(self) -> bool:
-        """Tell whether the login of this request is still there."""
-        statement = select(UserSession.id).where(UserSession.id == self._own)
+    async def stands(self, login_id: UUID) -> bool:
+        """Tell whether a login is still there."""
+        statement = select(UserSession.id).where(UserSession.id == login_id)
         return await self._session.scalar(statement) is not None
 
-    async def end_own(self) -> None:
-        """End the login of this request."""
-        await self._session.execute(delete(UserSession).where(UserSession.id == self._own))
+    async def end(self, login_id: UUID) -> None:
+        """End a login."""
+        await self._session.execute(delete(UserSession).where(UserSession.id == login_id))
 
-    async def end(self, user_id: UUID, *, keep_own: bool = False) -> None:
-        """End the logins of an account; if `keep_own`, all but that of this request."""
+    async def end_all(self, user_id: UUID, *, but: UUID | None = None) -> None:
+        """End the logins of an account, `but` the one with that id."""
         statement = delete(UserSession).where(UserSession.user_id == user_id)
-        if keep_own:
-            statement = statement.where(UserSession.id != self._own)
+        if but is not None:
+            statement = statement.where(UserSession.id != but)
         await self._session.execute(statement)
 
 

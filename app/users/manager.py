@@ -1,5 +1,6 @@
 """What can happen to an account (fastapi-users' manager, with its races closed)."""
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from app.errors import LastSuperuser, NotFound, Unauthorized
 from app.mail.outbox import Outbox
 from app.services import Services
 from app.users.letters import RESET, VERIFY, reset_proof, verify_proof
+from app.users.principal import Principal
 from app.users.schemas import UserCreate, UserUpdate
 from app.users.store import UserStore
 from app.users.tables import AnyUser, User
@@ -27,11 +29,11 @@ from app.users.tables import AnyUser, User
 class Logins(Protocol):
     """What an account needs to know of its logins."""
 
-    async def alive(self) -> bool:
-        """Tell whether the login of this very request is still there."""
+    async def stands(self, login_id: UUID) -> bool:
+        """Tell whether a login is still there."""
 
-    async def end(self, user_id: UUID, *, keep_own: bool = False) -> None:
-        """End the logins of an account; if `keep_own`, all but that of this request."""
+    async def end_all(self, user_id: UUID, *, but: UUID | None = None) -> None:
+        """End the logins of an account, `but` the one with that id."""
 
 
 class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
@@ -61,7 +63,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
         UserAlreadyExists.
         """
         assert isinstance(user_create, UserCreate)
-        await self.validate_password(user_create.password, user_create)
+        await self.validate_password(user_create.password)
         if await self.user_db.get_by_email(user_create.email) is not None:
             raise UserAlreadyExists
         await self.user_db.rest()
@@ -90,7 +92,9 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
             await self.user_db.update(user, {"hashed_password": upgraded})
         return user
 
-    async def validate_password(self, password: str, user: BaseUserCreate | User) -> None:
+    async def validate_password(
+        self, password: str, user: BaseUserCreate | User | None = None
+    ) -> None:
         """Raise InvalidPasswordException if `password` may not be chosen."""
         reason = self.passwords.fault(password)
         if reason is not None:
@@ -99,7 +103,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
     async def update(
         self,
         user_update: BaseUserUpdate,
-        user: User,
+        user: User | Principal,
         safe: bool = False,
         request: Request | None = None,
     ) -> User:
@@ -109,20 +113,26 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
         is gone, and Unauthorized if the owner's login is.
         """
         assert isinstance(user_update, UserUpdate)
-        return await self.apply(user_update.changes(safe=safe), user, by_owner=safe)
+        login_id = user.login_id if safe and isinstance(user, Principal) else None
+        return await self.apply(user_update.changes(safe=safe), user.id, login_id=login_id)
 
-    async def apply(self, changes: dict[str, Any], user: User, *, by_owner: bool = False) -> User:
-        """Make `changes` to an account and end the logins they must end; raises as `update`."""
+    async def apply(
+        self, changes: dict[str, Any], user_id: UUID, *, login_id: UUID | None = None
+    ) -> User:
+        """Make `changes` to an account and end the logins they must end; raises as `update`.
+
+        `login_id`: the owner's, who makes them.
+        """
         if "password" in changes:
-            await self.validate_password(changes["password"], user)
+            await self.validate_password(changes["password"])
             await self.user_db.rest()
             changes["hashed_password"] = await self.passwords.hash(changes.pop("password"))
         needed = ["is_superuser", "is_active"] + ["is_verified"] * self.require_verified
         if any(changes.get(flag) is False for flag in needed):
-            await self._keep_a_superuser(user.id)
-        current = await self.user_db.get_locked(user.id)
+            await self._keep_a_superuser(user_id)
+        current = await self.user_db.get_locked(user_id)
         # Whoever ends a login locks its account first, so from here on it stays.
-        if by_owner and (current is None or not await self.logins.alive()):
+        if login_id is not None and not (current and await self.logins.stands(login_id)):
             raise Unauthorized
         if current is None:
             raise NotFound
@@ -132,7 +142,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
             changes = {"is_verified": False, **changes}
         user = await self.user_db.update(current, changes)
         if "hashed_password" in changes or not user.is_active:
-            await self.logins.end(user.id, keep_own=by_owner)
+            await self.logins.end_all(user.id, but=login_id)
         if moved:
             self._ask_for_proof(user)
         return user
@@ -160,17 +170,17 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
         seen = await self.user_db.get(UUID(claims["sub"])) if claims is not None else None
         if claims is None or seen is None or not self._proves(claims, seen):
             raise InvalidResetPasswordToken
-        await self.validate_password(password, seen)
+        await self.validate_password(password)
         await self.user_db.rest()
         hashed = await self.passwords.hash(password)
         user = await self.user_db.get_locked(seen.id)
         if user is None or not self._proves(claims, user):
             raise InvalidResetPasswordToken
         await self.user_db.update(user, {"hashed_password": hashed})
-        await self.logins.end(user.id)
+        await self.logins.end_all(user.id)
         return user
 
-    def _proves(self, claims: dict[str, Any], user: User) -> bool:
+    def _proves(self, claims: Mapping[str, Any], user: User) -> bool:
         return bool(user.is_active and claims["proof"] == reset_proof(self.signer, user))
 
     async def delete(self, user: User, request: Request | None = None) -> None:

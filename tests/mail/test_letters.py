@@ -1,7 +1,7 @@
 """What a message looks like when the server has it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -92,7 +92,7 @@ def test_text_comes_before_html(desk: Path) -> None:
     assert "24 hours" in text_of(message)
 
 
-def claims(office: Office, letter: str, token: str) -> dict[str, str]:
+def claims(office: Office, letter: str, token: str) -> Mapping[str, str]:
     found = office.services.signer.read(letter, token)
     assert found is not None
     return found

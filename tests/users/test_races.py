@@ -12,6 +12,7 @@ from fastapi.security import OAuth2PasswordRequestForm
 from app.errors import Unauthorized
 from app.mail.outbox import Outbox
 from app.services import Services
+from app.sessions.guard import find_principal
 from app.sessions.logins import Logins
 from app.users.manager import UserManager
 from app.users.schemas import UserCreate
@@ -84,7 +85,7 @@ def test_a_login_that_was_overtaken_by_a_reset_or_a_deletion_is_none(
             if change is None:
                 await accounts.delete(arthur)
             else:
-                await accounts.apply(dict(change), arthur)
+                await accounts.apply(dict(change), arthur.id)
         assert await login is None
 
     in_services(check)
@@ -104,17 +105,17 @@ def test_whoever_lost_the_login_meanwhile_changes_nothing(
             token = await accounts.logins.open(user)
 
         async def steal() -> None:
+            thief = await find_principal(services, token)
+            assert thief is not None
             async with manager(services) as accounts:
-                assert isinstance(accounts.logins, Logins)
-                user = await accounts.logins.find(token)
-                assert user is not None
-                await accounts.apply({"password": "the thief's"}, user, by_owner=True)
+                change = {"password": "the thief's"}
+                await accounts.apply(change, thief.id, login_id=thief.login_id)
 
         async with (
             Pause(services, monkeypatch).around(steal()) as theft,
             manager(services) as accounts,
         ):
-            await accounts.logins.end(arthur.id)
+            await accounts.logins.end_all(arthur.id)
         with pytest.raises(Unauthorized):
             await theft
         async with manager(services) as accounts:
