@@ -2,11 +2,26 @@
 
 import logging
 import sys
+from contextlib import suppress
+from typing import TextIO
 
 import structlog
 from structlog.typing import Processor
 
 from app.settings import Settings
+
+
+class _Lines:
+    """Writes lines. A log that cannot be written, for a full disk say, stops nothing."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def msg(self, line: str) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.write(line + "\n")
+
+    debug = info = warning = error = msg
 
 
 def configure_logging(settings: Settings) -> None:
@@ -16,20 +31,20 @@ def configure_logging(settings: Settings) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    form = _form(settings)
+    stream = sys.stderr
+    # Not by way of the standard library's loggers, which take longer than all the rest.
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[*shared, *form],
+        logger_factory=lambda *_: _Lines(stream),
+        wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *_form(settings),
-            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *form],
         )
     )
     root = logging.getLogger()

@@ -79,6 +79,8 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
     users = get_users_router(get_user_manager, UserRead, UserUpdate, guards, verified)
 
     _describe([*login.routes, *register.routes, *users.routes])
+    # First, because routes are looked through in this order: who somebody is, is asked most.
+    app.include_router(users, prefix="/users", tags=["users"])
     app.include_router(login, prefix="/auth/jwt", tags=["auth"])
     app.include_router(register, prefix="/auth", tags=["auth"])
     app.include_router(auth_router(get_user_manager), prefix="/auth", tags=["auth"])
@@ -91,7 +93,6 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
                 403: {"description": "Not a superuser."},
             },
         )
-    app.include_router(users, prefix="/users", tags=["users"])
     app.include_router(tick.router, dependencies=[scheduler])
     app.include_router(metrics.router, dependencies=[prometheus])
     app.include_router(health.router)

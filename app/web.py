@@ -17,13 +17,13 @@ from app.ids import new_id
 
 log = structlog.get_logger()
 
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "Strict-Transport-Security": "max-age=63072000",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
+_HEADERS = [
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"strict-transport-security", b"max-age=63072000"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+]
 MAX_DEPTH = 32
 # Status, code and headers of whatever is not answered because the database cannot.
 UNAVAILABLE = (503, "DATABASE_UNAVAILABLE", {"Retry-After": "1"})
@@ -80,11 +80,12 @@ class SecurityHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
-                    headers.setdefault(name, value)
+                headers = message["headers"] = list(message["headers"])
+                chosen = {name for name, _ in headers}
                 # Files have an ETag to ask by; answers are for whoever asked, and once.
-                headers.setdefault("Cache-Control", "no-cache" if "etag" in headers else "no-store")
+                cache = b"no-cache" if b"etag" in chosen else b"no-store"
+                defaults = [*_HEADERS, (b"cache-control", cache)]
+                headers.extend(header for header in defaults if header[0] not in chosen)
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
