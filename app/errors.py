@@ -8,7 +8,8 @@ Refusal (status, code)
 ├── UnknownJob       400
 ├── LastSuperuser    409  nobody would be left to manage accounts
 ├── TickRunning      409  another process is at work on it; Retry-After
-└── TickTooOften     429  Retry-After
+├── TickTooOften     429  Retry-After
+└── PasswordsBusy    503  more logins than can be compared; Retry-After
 """
 
 import json
@@ -73,6 +74,13 @@ class TickRunning(Refusal):
 
 class TickTooOften(TickRunning):
     status, code = 429, "TICK_TOO_OFTEN"
+
+
+class PasswordsBusy(Refusal):
+    status, code = 503, "PASSWORDS_BUSY"
+
+    def __init__(self) -> None:
+        self.headers = {"Retry-After": "3"}
 
 
 def install_handlers(app: FastAPI) -> None:

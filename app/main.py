@@ -1,5 +1,6 @@
 """The application: middleware, every route with its guard, start and stop."""
 
+import gc
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -134,3 +135,5 @@ def _lifespan(settings: Settings) -> Any:
 
 
 app = create_app()
+# What was imported stays. Each full collection would look through it: up to 20 ms on Python 3.11.
+gc.freeze()

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -12,6 +14,7 @@ from pwdlib.exceptions import UnknownHashError
 from pwdlib.hashers.argon2 import Argon2Hasher
 from pwdlib.hashers.bcrypt import BcryptHasher
 
+from app.errors import PasswordsBusy
 from app.settings import Settings
 
 Result = TypeVar("Result")
@@ -20,6 +23,9 @@ Result = TypeVar("Result")
 MAX_BYTES = 1_024
 # All that bcrypt ever looked at; its library refuses more instead of cutting it off.
 _BCRYPT_BYTES = 72
+# Hashes under way or waiting, three seconds' worth: whoever came after them would have gone.
+MAX_WAITING = 256
+_NICENESS = 15
 
 
 class _Bcrypt(BcryptHasher):
@@ -32,7 +38,8 @@ class _Bcrypt(BcryptHasher):
 class Passwords:
     """Argon2id (RFC 9106) with the settings' parameters; knows bcrypt hashes from elsewhere.
 
-    At most as many hashes at once as there are cores, so that memory is bounded too.
+    At most as many hashes at once as there are cores, so that memory is bounded too. They give way
+    to whatever else wants a core, the event loop first of all.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -48,7 +55,8 @@ class Passwords:
             f"$argon2id$v=19$m={settings.argon2_memory_kib},t={settings.argon2_time_cost},"
             f"p={settings.argon2_parallelism}${'A' * 22}${'A' * 43}"
         )
-        self._threads = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="password")
+        self._waiting = 0
+        self._threads = ThreadPoolExecutor(_cores(), "password", initializer=_give_way)
 
     def fault(self, password: str) -> str | None:
         """Return why `password` may not be chosen, or None."""
@@ -59,13 +67,14 @@ class Passwords:
         return None
 
     async def hash(self, password: str) -> str:
-        """Return a hash to store, in the PHC string format."""
+        """Return a hash to store, in the PHC string format. Raises PasswordsBusy."""
         return await self._off_the_loop(lambda: self.helper.hash(password))
 
     async def verify(self, password: str, stored: str | None) -> tuple[bool, str | None]:
         """Compare `password` with the `stored` hash; None, no such account, takes as long.
 
         Returns whether they match and, if the hash is of an older kind, one to store instead.
+        Raises PasswordsBusy.
         """
         if not _fits(password):
             password, stored = "", None
@@ -81,7 +90,13 @@ class Passwords:
             return False, None
 
     async def _off_the_loop(self, work: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        if self._waiting >= MAX_WAITING:
+            raise PasswordsBusy
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        finally:
+            self._waiting -= 1
 
     def close(self) -> None:
         """Let the threads go; hashes under way are finished first."""
@@ -93,3 +108,19 @@ def _fits(password: str) -> bool:
         return len(password.encode()) <= MAX_BYTES
     except UnicodeEncodeError:
         return False
+
+
+def _cores() -> int:
+    """Return how many this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _give_way() -> None:
+    """Lower the priority of this thread; elsewhere than on Linux it is the whole process's."""
+    if sys.platform == "linux":
+        try:
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+        except OSError:
+            pass  # it will do without
