@@ -8,7 +8,6 @@ from typing import Any
 
 from sqlalchemy import make_url
 
-from app import sqlite
 from app.faults import code_of
 
 # Seconds. A client waits half a minute at most: each limit leaves it time for an answer.
@@ -21,11 +20,13 @@ IDLE_SECONDS = 60  # in a transaction: a process that froze gives its locks back
 
 
 def _sqlite_arguments(_: str | None, __: SSLContext | None, *, bounded: bool) -> dict[str, Any]:
+    from app.sqlite_driver import connect
+
     return {
         # The driver's own BEGINs would come late and leave DDL outside.
         "isolation_level": None,
         "timeout": QUEUE_SECONDS,
-        "async_creator_fn": sqlite.connect,
+        "async_creator_fn": connect,
     }
 
 
@@ -95,9 +96,9 @@ class Renewed:
         self._renewed = renewed
         self._credentials: dict[str, Any] = {}
 
-    async def __call__(self, **options: Any) -> Any:
+    async def __call__(self, *args: Any, **options: Any) -> Any:
         try:
-            return await self._connect(**options | self._credentials)
+            return await self._connect(*args, **options | self._credentials)
         except Exception as refusal:
             if code_of(refusal) not in _WRONG_PASSWORD:
                 raise
@@ -106,4 +107,4 @@ class Renewed:
             except ValueError as unread:
                 raise refusal from unread
         self._credentials = {"user": url.username, "password": url.password}
-        return await self._connect(**options | self._credentials)
+        return await self._connect(*args, **options | self._credentials)
