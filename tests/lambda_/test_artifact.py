@@ -17,12 +17,13 @@ from tests import databases
 from tests.lambda_.artifact import ROOT, artifact
 from tests.lambda_.emulator import Emulator
 from tests.lambda_.events import Request, http_api, response
+from tests.lambda_.guest import guest
 from tests.lambda_.service import DRIVERS, the_artifact
 from tests.service import make_environment
 
 # As imported by a function that has served a request, the schedule and a migration.
-_MODULES = """\
-import asyncio, json, sys
+MODULES = """\
+import sys
 import handler as ours
 def handler(event, context):
     if event == "modules":
@@ -36,14 +37,10 @@ def handler(event, context):
 @pytest.fixture
 def imported(tmp_path: Path) -> dict[str, str]:
     """The files of all modules of a function that has done everything, by name."""
-    beside = tmp_path / "beside"
-    beside.mkdir()
-    (beside / "modules.py").write_text(_MODULES)
     environment = make_environment(tmp_path, tick_seconds="0")
     before = snapshot(the_artifact())
-    with Emulator(
-        the_artifact(), environment, tmp_path / "run", handler="modules.handler", beside=beside
-    ) as emulator:
+    options = guest(tmp_path, MODULES)
+    with Emulator(the_artifact(), environment, tmp_path / "run", **options) as emulator:
         emulator.invoke("migrate")
         for path in ("/users/me", "/docs", "/openapi.json", "/metrics", "/verify"):
             assert response(emulator.invoke(http_api(Request("GET", path)))).status < 500
@@ -81,7 +78,7 @@ def test_all_but_the_standard_library_comes_from_the_artifact(imported: dict[str
     task, python = the_artifact(), Path(os.__file__).parent
     for name, file in imported.items():
         path = Path(file)
-        own = path.is_relative_to(task) or "runtime" in path.parts or "beside" in path.parts
+        own = path.is_relative_to(task) or "runtime" in path.parts or "guest" in path.parts
         assert own or path.is_relative_to(python.resolve()) or path.is_relative_to(python), name
 
 

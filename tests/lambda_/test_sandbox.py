@@ -20,6 +20,7 @@ from tests.databases import in_database
 from tests.lambda_.artifact import ROOT
 from tests.lambda_.emulator import Emulator, FunctionError
 from tests.lambda_.events import KINDS, Request, http_api, response
+from tests.lambda_.guest import guest
 from tests.lambda_.service import the_artifact
 from tests.service import PASSWORD, bearer, make_environment, new_address
 
@@ -130,31 +131,31 @@ def test_frozen_in_between(desk: Path) -> None:
         assert register(emulator, new_address()).status == 201
 
 
-def test_a_loop_of_somebody_elses_in_between(desk: Path, tmp_path: Path) -> None:
-    stray = tmp_path / "stray"
-    stray.mkdir()
-    (stray / "stray.py").write_text(
-        "import asyncio, handler as ours\n"
-        "def handler(event, context):\n"
-        "    asyncio.run(asyncio.sleep(0))\n"
-        "    return ours.handler(event, context)\n"
-    )
-    with sandbox(desk, handler="stray.handler", beside=stray) as emulator:
+STRAY = """\
+import asyncio, handler as ours
+def handler(event, context):
+    asyncio.run(asyncio.sleep(0))
+    return ours.handler(event, context)
+"""
+
+
+def test_a_loop_of_somebody_elses_in_between(desk: Path) -> None:
+    with sandbox(desk, **guest(desk, STRAY)) as emulator:
         for _ in range(3):
             assert register(emulator, new_address()).status == 201
 
 
-def test_a_bug_is_answered_logged_and_counted_once(desk: Path, tmp_path: Path) -> None:
-    buggy = tmp_path / "buggy"
-    buggy.mkdir()
-    (buggy / "buggy.py").write_text(
-        "from handler import handler\n"
-        "from app.main import app\n"
-        "@app.get('/bug')\n"
-        "async def bug():\n"
-        "    raise RuntimeError('a bug of ours')\n"
-    )
-    with sandbox(desk, handler="buggy.handler", beside=buggy) as emulator:
+BUGGY = """\
+from handler import handler
+from app.main import app
+@app.get("/bug")
+async def bug():
+    raise RuntimeError("a bug of ours")
+"""
+
+
+def test_a_bug_is_answered_logged_and_counted_once(desk: Path) -> None:
+    with sandbox(desk, **guest(desk, BUGGY)) as emulator:
         answer = ask(emulator, "GET", "/bug")
         assert (answer.status, json.loads(answer.body)) == (
             500,

@@ -15,6 +15,7 @@ from tests import databases
 from tests.databases import database_url
 from tests.databases.server import OwnServer
 from tests.lambda_.emulator import Emulator, FunctionError
+from tests.lambda_.guest import guest
 from tests.lambda_.secrets import SecretsManager, arn
 from tests.lambda_.service import the_artifact
 from tests.lambda_.test_sandbox import ask, cut, log_in, register
@@ -52,16 +53,16 @@ def test_a_sandbox_reads_each_secret_once(desk: Path, manager: SecretsManager) -
     assert database_url(desk) not in log
 
 
-def test_a_secret_that_changed_is_seen_in_time(
-    desk: Path, manager: SecretsManager, tmp_path: Path
-) -> None:
+OFTEN = """\
+import app.sandbox
+app.sandbox.SECRETS_SECONDS = 0
+from handler import handler
+"""
+
+
+def test_a_secret_that_changed_is_seen_in_time(desk: Path, manager: SecretsManager) -> None:
     """Old logins are nobody's then, new ones work; a manager that is away changes nothing."""
-    beside = tmp_path / "beside"
-    beside.mkdir()
-    (beside / "often.py").write_text(
-        "import app.sandbox\napp.sandbox.SECRETS_SECONDS = 0\nfrom handler import handler\n"
-    )
-    with sandbox(desk, manager.environment, handler="often.handler", beside=beside) as emulator:
+    with sandbox(desk, manager.environment, **guest(desk, OFTEN)) as emulator:
         address = new_address()
         assert register(emulator, address).status == 201
         headers = log_in(emulator, address)
