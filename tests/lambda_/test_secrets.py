@@ -81,6 +81,25 @@ def test_a_secret_that_changed_is_seen_in_time(desk: Path, manager: SecretsManag
         assert SECRET[::-1] not in emulator.log.read_text()
 
 
+def test_what_served_before_is_closed(desk: Path, manager: SecretsManager) -> None:
+    """At once: until the next event, which may be hours away, the sandbox is frozen."""
+    with sandbox(desk, manager.environment, **guest(desk, OFTEN)) as emulator:
+        assert ask(emulator, "GET", "/health/live").status == 200
+        before = opened(emulator)
+        assert register(emulator, new_address()).status == 201
+        assert opened(emulator) > before
+        manager.secrets[APPLICATION] = json.dumps({"secret_key": SECRET[::-1]})
+        with pytest.raises(FunctionError, match="neither a request of"):
+            emulator.invoke({})
+        assert emulator.log.read_text().count("sandbox opened") == 2
+        assert opened(emulator) == before
+
+
+def opened(emulator: Emulator) -> int:
+    """Return how many files and sockets the function has open."""
+    return len(list(Path(f"/proc/{emulator.pid}/fd").iterdir()))
+
+
 class Accounts:
     """A server's user `arthur`, whose password somebody changes."""
 
