@@ -14,6 +14,7 @@ from app.settings import Settings
 from tests import databases
 from tests.databases import database_url
 from tests.databases.server import OwnServer
+from tests.lambda_.artifact import ROOT
 from tests.lambda_.emulator import Emulator, FunctionError
 from tests.lambda_.guest import guest
 from tests.lambda_.secrets import SecretsManager, arn
@@ -98,6 +99,34 @@ def test_what_served_before_is_closed(desk: Path, manager: SecretsManager) -> No
 def opened(emulator: Emulator) -> int:
     """Return how many files and sockets the function has open."""
     return len(list(Path(f"/proc/{emulator.pid}/fd").iterdir()))
+
+
+CLOCK = """\
+import types
+import app.sandbox
+clock = app.sandbox.time = types.SimpleNamespace(time=lambda: 0)
+from handler import handler as ours
+def handler(event, context):
+    clock.time = lambda: int(event["headers"]["second"])
+    return ours(event, context)
+"""
+
+
+def test_secrets_are_looked_at_as_often_as_the_docs_say(
+    desk: Path, manager: SecretsManager
+) -> None:
+    """Every five minutes, and not before each request once the first five are over."""
+    assert "looks again every five minutes" in (ROOT / "docs" / "deploy.md").read_text()
+    with sandbox(desk, manager.environment, **guest(desk, CLOCK)) as emulator:
+
+        def reads(second: int) -> int:
+            """Return how often the secret has been read after a request of that second."""
+            ask(emulator, "GET", "/health/live", headers={"second": str(second)})
+            return manager.reads[APPLICATION]
+
+        assert [reads(second) for second in (0, 299, 300, 301, 599, 600)] == [1, 1, 2, 2, 2, 3]
+        manager.failures = 2  # of both tries of the next look
+        assert [reads(second) for second in (900, 901, 1_199, 1_200)] == [3, 3, 3, 4]
 
 
 class Accounts:
