@@ -168,6 +168,23 @@ def test_a_bug_is_answered_logged_and_counted_once(desk: Path) -> None:
     assert "never retrieved" not in log
 
 
+NOTING = """\
+from fastapi import Request
+from handler import handler
+from app.main import app
+@app.get("/note")
+async def note(request: Request) -> bool:
+    noted = hasattr(request.state, "noted")
+    request.state.noted = True
+    return noted
+"""
+
+
+def test_what_a_request_notes_is_gone_with_it(desk: Path) -> None:
+    with sandbox(desk, **guest(desk, NOTING)) as emulator:
+        assert [ask(emulator, "GET", "/note").body for _ in range(2)] == [b"false", b"false"]
+
+
 def counted(emulator: Emulator) -> list[str]:
     """Return the metrics that CloudWatch takes from the log, as the template's alarms have them."""
     template = (ROOT / "infra" / "template.yaml").read_text()
