@@ -185,6 +185,23 @@ def test_what_a_request_notes_is_gone_with_it(desk: Path) -> None:
         assert [ask(emulator, "GET", "/note").body for _ in range(2)] == [b"false", b"false"]
 
 
+GARBAGE = """\
+import gc
+import handler as ours
+def handler(event, context):
+    before = gc.get_stats()[0]["collections"]
+    made = [[] for _ in range(100_000)]
+    return [gc.get_stats()[0]["collections"] - before, gc.get_freeze_count()]
+"""
+
+
+def test_garbage_is_looked_for_but_not_in_what_importing_made(desk: Path) -> None:
+    with sandbox(desk, **guest(desk, GARBAGE)) as emulator:
+        searches, spared = emulator.invoke({})
+    assert searches > 0
+    assert spared > 10_000
+
+
 def counted(emulator: Emulator) -> list[str]:
     """Return the metrics that CloudWatch takes from the log, as the template's alarms have them."""
     template = (ROOT / "infra" / "template.yaml").read_text()
