@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -13,8 +15,12 @@ import pytest
 from app.database import Database
 from app.dsn import with_driver
 from migrations.waits import migration_lock
+from tests import databases
 from tests.databases import database_url, in_database
+from tests.databases.server import OwnServer, free_port
+from tests.lambda_.artifact import artifact
 from tests.lambda_.emulator import Emulator, FunctionError
+from tests.lambda_.guest import guest
 from tests.lambda_.peer import Peer
 from tests.lambda_.service import the_artifact
 from tests.service import make_environment
@@ -202,6 +208,51 @@ def test_told_before_the_time_is_over(tmp_path: Path, stack: CloudFormation) -> 
     [told] = stack.answers
     assert told["Status"] == "FAILED"
     assert "no end within" in told["Reason"]
+
+
+@pytest.mark.only("postgres", "mysql", "mariadb")
+def test_a_database_that_wakes_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = databases.KINDS[databases.server().name]
+    assert issubclass(kind, OwnServer)
+    with kind("") as server, ThreadPoolExecutor(1) as threads:
+        monkeypatch.setattr(databases, "_current", server)
+        with function(tmp_path) as migrate:
+            server.kill()
+            with socket.create_server(("127.0.0.1", server.port)) as asleep:
+                asleep.settimeout(60)
+                said = threads.submit(migrate.invoke, {})
+                asleep.accept()[0].close()
+            server.serve()
+            assert said.result()["revision"]
+
+
+CLOCK = """\
+import app.deployment
+class Clock:
+    now = 0
+    def monotonic(self):
+        return self.now
+    def sleep(self, seconds):
+        self.now += seconds
+clock = app.deployment.time = Clock()
+from handler import migrate
+def handler(event, context):
+    try:
+        migrate(event, context)
+    except ConnectionRefusedError:
+        return clock.now
+"""
+
+
+@pytest.mark.only("sqlite")
+def test_a_database_that_does_not_wake_is_waited_for_a_minute(tmp_path: Path) -> None:
+    nobody = f"postgresql://arthur@127.0.0.1:{free_port()}/keystead"
+    environment = make_environment(tmp_path, database_url=nobody)
+    options = guest(tmp_path, CLOCK)
+    with Emulator(artifact("postgresql"), environment, tmp_path / "run", **options) as emulator:
+        assert 60 <= emulator.invoke({}) <= 61
 
 
 def test_told_again_if_the_answer_was_not_taken(tmp_path: Path, stack: CloudFormation) -> None:
