@@ -5,14 +5,17 @@ import gc
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from sqlalchemy import make_url, text, update
 from sqlalchemy.exc import IntegrityError
 
 import app.drivers
+from app import clock
 from app.database import Database
 from app.dsn import with_driver
 from app.faults import Unavailable, retried
@@ -89,6 +92,25 @@ def test_a_statement_from_before_a_migration_is_run_again(
         await read()
 
     in_services(check)
+
+
+def test_a_single_connection_is_not_used_for_ever(settings: Settings) -> None:
+    """Whatever stands between may have dropped one that is minutes old without a word."""
+
+    async def connection(database: Database) -> object:
+        async with database.transaction() as session:
+            raw = await (await session.connection()).get_raw_connection()
+            return raw.driver_connection
+
+    async def check() -> None:
+        async with Database(settings.database_url, single=True) as database:
+            first = await connection(database)
+            with time_machine.travel(clock.now() + timedelta(minutes=4)):
+                assert await connection(database) is first
+            with time_machine.travel(clock.now() + timedelta(minutes=6)):
+                assert await connection(database) is not first
+
+    asyncio.run(check())
 
 
 @pytest.mark.only("postgres", "mysql", "mariadb")
