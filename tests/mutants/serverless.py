@@ -10,6 +10,8 @@ DATABASE = "app/database.py"
 LIFE = "tests/lambda_/test_sandbox.py::test_five_hundred_invocations_are_one_life"
 THAWED = "tests/lambda_/test_sandbox.py::test_thawed_with_a_dead_connection"
 STRAY = "tests/lambda_/test_sandbox.py::test_a_loop_of_somebody_elses_in_between"
+NOTES = "tests/lambda_/test_sandbox.py::test_what_a_request_notes_is_gone_with_it"
+GARBAGE = "tests/lambda_/test_sandbox.py::test_garbage_is_looked_for_but_not_in_what_importing_made"
 IN_TIME = "tests/lambda_/test_sandbox.py::test_out_of_time_is_said_in_time_and_leaves_nothing"
 CLIENT = "tests/lambda_/test_sandbox.py::test_the_clients_address_is_the_gateways_word"
 BELOW = "tests/lambda_/test_sandbox.py::test_below_a_base_path"
@@ -21,8 +23,15 @@ ANY_SCRIPT = "tests/lambda_/test_deployment.py::test_a_reason_in_any_script_has_
 HEADERS = "tests/lambda_/test_sandbox.py::test_no_header_brings_it_down"
 READ = "tests/lambda_/test_secrets.py::test_a_sandbox_reads_each_secret_once"
 TOLD_IN_TIME = "tests/lambda_/test_deployment.py::test_told_before_the_time_is_over"
+NOT_BEGUN = "tests/lambda_/test_deployment.py::test_nothing_is_begun_that_cannot_end"
+WAKES = "tests/lambda_/test_deployment.py::test_a_database_that_wakes_is_waited_for"
+A_MINUTE = (
+    "tests/lambda_/test_deployment.py::test_a_database_that_does_not_wake_is_waited_for_a_minute"
+)
 DELETED = "tests/lambda_/test_deployment.py::test_created_updated_and_deleted"
 SEEN = "tests/lambda_/test_secrets.py::test_a_secret_that_changed_is_seen_in_time"
+CLOSED = "tests/lambda_/test_secrets.py::test_what_served_before_is_closed"
+LOOKS = "tests/lambda_/test_secrets.py::test_secrets_are_looked_at_as_often_as_the_docs_say"
 REFUSED = (
     "tests/lambda_/test_secrets.py"
     "::test_a_password_that_changed_is_read_when_the_old_one_is_refused"
@@ -33,6 +42,7 @@ BYTECODE = (
     "::test_each_file_that_is_imported_has_bytecode_that_is_never_stale"
 )
 DRIVERS = "tests/lambda_/test_artifact.py::test_there_is_no_driver_of_another_database_and_no_sdk"
+SINGLE = "tests/test_database.py::test_a_single_connection_is_not_used_for_ever"
 SAME = "tests/lambda_/test_answers.py::test_each_answer_is_uvicorns"
 
 MUTANTS = [
@@ -49,6 +59,27 @@ MUTANTS = [
         ("sqlite",),
         STRAY,
         "400 == 201",
+    ),
+    Mutant(
+        "one state for all requests",
+        [Edit(SANDBOX, 'scope["state"] = dict(self._state)', 'scope["state"] = self._state')],
+        ("sqlite",),
+        NOTES,
+        "true",
+    ),
+    Mutant(
+        "garbage that nobody looks for",
+        [Edit("handler.py", "gc.enable()\n", "")],
+        ("sqlite",),
+        GARBAGE,
+        "0 > 0",
+    ),
+    Mutant(
+        "a connection for ever",
+        [Edit(DATABASE, ', "pool_recycle": 300', "")],
+        ("sqlite", "postgres"),
+        SINGLE,
+        "is not",
     ),
     Mutant(
         "connections are not looked at before use",
@@ -130,6 +161,27 @@ MUTANTS = [
         "DID NOT RAISE",
     ),
     Mutant(
+        "no time left to tell",
+        [Edit(DEPLOYMENT, "_MARGIN_SECONDS = 10", "_MARGIN_SECONDS = 1")],
+        ("sqlite",),
+        NOT_BEGUN,
+        "Reason",
+    ),
+    Mutant(
+        "a database that must be awake",
+        [Edit(DEPLOYMENT, "_WAKING_SECONDS = 60", "_WAKING_SECONDS = 0")],
+        ("postgres", "mysql"),
+        WAKES,
+        "ConnectionError|Unavailable",
+    ),
+    Mutant(
+        "a database that may sleep for an hour",
+        [Edit(DEPLOYMENT, "_WAKING_SECONDS = 60", "_WAKING_SECONDS = 3_600")],
+        ("sqlite",),
+        A_MINUTE,
+        "3601 <= 61",
+    ),
+    Mutant(
         "a reason of any length",
         [Edit(DEPLOYMENT, "_ANSWER_BYTES = 4_096", "_ANSWER_BYTES = 40_960")],
         ("sqlite",),
@@ -169,6 +221,39 @@ MUTANTS = [
         ("sqlite",),
         SEEN,
         "200 == 401",
+    ),
+    Mutant(
+        "a lifespan that nobody ends",
+        [
+            Edit(
+                SANDBOX,
+                "        self._loop.run_until_complete(before.__aexit__(None, None, None))\n",
+                "",
+            )
+        ],
+        ("sqlite", "postgres"),
+        CLOSED,
+        r"assert \d+ == \d+",
+    ),
+    Mutant(
+        "secrets at each request",
+        [
+            Edit(
+                SANDBOX,
+                "            return\n        self._look_again_at = time.time() + SECRETS_SECONDS\n",
+                "            return\n",
+            )
+        ],
+        ("sqlite",),
+        LOOKS,
+        r"assert \[1, 1, 2, 3",
+    ),
+    Mutant(
+        "secrets once an hour",
+        [Edit(SANDBOX, "SECRETS_SECONDS = 300", "SECRETS_SECONDS = 3_600")],
+        ("sqlite",),
+        LOOKS,
+        r"assert \[1, 1, 1",
     ),
     Mutant(
         "the password of the start",
