@@ -1,6 +1,10 @@
 """The application: middleware, every route with its guard, start and stop."""
 
 import gc
+
+# What importing makes is here to stay: looking for garbage meanwhile takes a tenth of the time.
+gc.disable()
+
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -135,5 +139,7 @@ def _lifespan(settings: Settings) -> Any:
 
 
 app = create_app()
-# What was imported stays. Each full collection would look through it: up to 20 ms on Python 3.11.
+
+# Each full collection would look through all of it: up to 20 ms on Python 3.11.
 gc.freeze()
+gc.enable()

@@ -63,12 +63,12 @@ async def statuses(session: AsyncSession, runner: Runner) -> list[JobStatus]:
     """Return how each of the runner's jobs is."""
     now = await database_now(session)
     rows = {row.name: row for row in await session.scalars(select(TickJob))}
-    dead = await _dead(session)
     found = []
     for job in runner.jobs.values():
         row = rows.get(job.name) or _never_seen(job, runner.period(job), now)
         last = await history(session, job.name, limit=1)
-        found.append(_status(job, runner.period(job), row, now, dead.get(job.name, 0), last))
+        dead = await _dead(session, job.name)
+        found.append(_status(job, runner.period(job), row, now, dead, last))
     return found
 
 
@@ -119,11 +119,9 @@ async def purge(session: AsyncSession, limit: int) -> int:
     return len(keys)
 
 
-async def _dead(session: AsyncSession) -> dict[str, int]:
-    counted = (
-        select(TickRun.name, func.count()).where(TickRun.state == "dead").group_by(TickRun.name)
-    )
-    return dict(tuple(row) for row in await session.execute(counted))
+async def _dead(session: AsyncSession, job: str) -> int:
+    counted = select(func.count()).where(TickRun.name == job, TickRun.state == "dead")
+    return (await session.execute(counted)).scalar_one()
 
 
 def _never_seen(job: Job, period: int, now: datetime) -> TickJob:
