@@ -1,6 +1,8 @@
 """Hashes: what they are made of, and how older ones are replaced at a login."""
 
 import asyncio
+import os
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +14,9 @@ from argon2 import PasswordHasher
 from fastapi.security import OAuth2PasswordRequestForm
 from sqlalchemy.pool import QueuePool
 
+from app.errors import PasswordsBusy
 from app.mail.outbox import Outbox
-from app.passwords import Passwords
+from app.passwords import MAX_WAITING, Passwords
 from app.services import Services
 from app.sessions.logins import Logins
 from app.settings import Settings
@@ -108,6 +111,55 @@ def test_hashing_leaves_the_loop_alone(
         assert all(name.startswith("password") for name in threads)
 
     in_services(check)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no priority each")
+def test_hashes_give_way(in_services: Callable[[Any], Any]) -> None:
+    async def check(services: Services) -> None:
+        def niceness() -> int:
+            return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+        here = niceness()
+        assert await services.passwords._off_the_loop(niceness) >= here + 10
+        assert niceness() == here
+
+    in_services(check)
+
+
+def test_more_logins_than_can_be_compared_are_refused(
+    in_services: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def check(services: Services) -> None:
+        go_on = threading.Event()
+        monkeypatch.setattr(services.passwords.helper, "hash", lambda _: go_on.wait(30))
+        waiting = [asyncio.create_task(services.passwords.hash("")) for _ in range(MAX_WAITING)]
+        await asyncio.sleep(0)
+        with pytest.raises(PasswordsBusy):
+            await services.passwords.hash("")
+        waiting.pop().cancel()
+        await asyncio.sleep(0)
+        last = asyncio.create_task(services.passwords.hash(""))
+        await asyncio.sleep(0)
+        go_on.set()
+        assert all(await asyncio.gather(*waiting, last))
+
+    in_services(check)
+
+
+def test_who_is_refused_is_told_when_to_come_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.passwords.MAX_WAITING", 0)
+    with in_process(tmp_path) as service:
+        address = {"email": "arthur@camelot.bt", "password": PASSWORD}
+        for answer in (
+            service.client.post("/auth/register", json=address),
+            service.try_login("arthur@camelot.bt", PASSWORD),
+        ):
+            assert answer.status_code == 503
+            assert answer.json() == {"detail": "PASSWORDS_BUSY"}
+            assert answer.headers["retry-after"] == "3"
+        assert in_database(service.folder, "SELECT count(*) FROM user_account") == [(0,)]
 
 
 def test_who_waits_for_a_hash_holds_no_connection(
