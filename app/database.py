@@ -140,8 +140,6 @@ def locked(statement: Select[Row]) -> Select[Row]:
     return statement.with_for_update().execution_options(**options)
 
 
-# A connection more than there are requests at once is opened for each of them anew.
-_POOL = {"pool_size": 20, "max_overflow": 0}
 # A sandbox is frozen between requests: what was open for long may be gone without a word.
 _SINGLE = {"pool_size": 1, "max_overflow": 0, "pool_timeout": 5, "pool_recycle": 300}
 # Seconds. What was used a moment ago is there, or its server has just gone away under it.
@@ -156,17 +154,20 @@ class Database:
         url: str,
         *,
         bounded: bool = True,
+        connections: int = 20,
         single: bool = False,
         renewed: Callable[[], str] | None = None,
     ) -> None:
         """Take a URL with its driver; unless `bounded`, statements and locks take their time.
 
-        `single`: keep one connection, for a process that serves one request at a time. `renewed`:
-        returns the URL anew when the database refuses the password. Raises ValueError for options
-        of the URL that cannot work.
+        `connections`: how many are opened at most, and kept. `single`: keep one, for a process that
+        serves one request at a time. `renewed`: returns the URL anew when the database refuses the
+        password. Raises ValueError for options of the URL that cannot work.
         """
         parsed, mode, context = without_tls(make_url(url))
-        options: dict[str, Any] = {"hide_parameters": True, **(_SINGLE if single else _POOL)}
+        # Beyond the pool's size, each would be opened and closed for one transaction.
+        pool = _SINGLE if single else {"pool_size": connections, "max_overflow": 0}
+        options: dict[str, Any] = {"hide_parameters": True, **pool}
         arguments = ARGUMENTS[parsed.get_driver_name()](mode, context, bounded=bounded)
         if renewed is not None:
             arguments["async_creator_fn"] = Renewed(arguments["async_creator_fn"], renewed)

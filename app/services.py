@@ -41,8 +41,12 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
 
 def _database(settings: Settings) -> Database:
     renewed = (lambda: Settings().database_url) if settings.secrets else None
-    single = settings.lambda_function is not None
-    return Database(settings.database_url, single=single, renewed=renewed)
+    return Database(
+        settings.database_url,
+        connections=settings.database_connections,
+        single=settings.lambda_function is not None,
+        renewed=renewed,
+    )
 
 
 async def get_services(request: Request) -> Services:

@@ -115,6 +115,12 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("KEYSTEAD_DATABASE_URL", "DATABASE_URL"),
         description="Where the data is. `DATABASE_URL` is read too.",
     )
+    database_connections: int = Field(
+        20,
+        ge=1,
+        le=1_000,
+        description="Connections to the database that each process opens at most; on Lambda 1.",
+    )
     secret_key: SecretStr | None = Field(
         None,
         description="Signs tokens; at least 32 characters. Development makes its own in `var/`; "

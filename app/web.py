@@ -125,12 +125,8 @@ class Bodies:
             fault = _json_fault(body)
             if fault is not None:
                 scope[_MALFORMED], body = fault, b'""'
-        pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-        async def replay() -> Message:
-            return pending.pop() if pending else await receive()
-
-        await self.app(scope, replay, send)
+        whole = {"type": "http.request", "body": body, "more_body": False}
+        await self.app(scope, _beginning_with(whole, receive), send)
 
     async def _read(self, receive: Receive) -> bytes | None:
         """Return the whole body; None if the client has gone. Raises HTTPException 413."""
@@ -162,23 +158,27 @@ class Replay:
             await self.app(scope, receive, send)
             return
         body = await receive()
-
-        @retried
-        async def run() -> None:
-            pending = [body]
-
-            async def replay() -> Message:
-                return pending.pop() if pending else await receive()
-
-            # Routing leaves its marks in the scope.
-            await self.app(dict(scope), replay, send)
-
         try:
-            await run()
+            await self._run(scope, body, receive, send)
         except Collision as collision:
             log.error("database unavailable", error=str(collision))
             status, code, headers = UNAVAILABLE
             await JSONResponse({"detail": code}, status, headers)(scope, receive, send)
+
+    @retried
+    async def _run(self, scope: Scope, body: Message, receive: Receive, send: Send) -> None:
+        # Routing leaves its marks in the scope.
+        await self.app(dict(scope), _beginning_with(body, receive), send)
+
+
+def _beginning_with(message: Message, receive: Receive) -> Receive:
+    """Return a channel that gives `message` first, and then what `receive` does."""
+    pending = [message]
+
+    async def replay() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return replay
 
 
 def malformed_body(scope: Scope) -> str | None:
