@@ -1,0 +1,67 @@
+"""One sitting of measurements: a database server that runs, and rounds in shuffled order."""
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from uuid import uuid4
+
+OURS = "Keystead"
+OTHERS_DATABASES = ("sqlite", "postgres")
+SERVERS = {"sqlite": "SQLite", "postgres": "PostgreSQL", "mysql": "MySQL", "mariadb": "MariaDB"}
+ALL_DATABASES = tuple(SERVERS)
+
+Measures = Mapping[str, float]
+"""What was measured, by its name with the unit."""
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """`seconds`: how long a load lasts. `folder`: where contenders keep what they keep."""
+
+    database: str
+    folder: Path
+    seconds: int
+
+    def new_folder(self) -> Path:
+        """Return a name for a folder, and so for a database, that is not there yet."""
+        return self.folder / uuid4().hex[:8]
+
+
+@dataclass(frozen=True)
+class Row:
+    """Something to measure.
+
+    `subjects`: by name, what measures it once; Keystead's is compared with each other by the first
+    thing that is measured, as a ratio or `by_difference`. On MySQL and
+    MariaDB, Keystead's subjects are measured alone.
+    """
+
+    name: str
+    title: str
+    subjects: Mapping[str, Callable[[Sitting], Measures]]
+    about: str = ""
+    databases: tuple[str, ...] = OTHERS_DATABASES
+    by_difference: bool = False
+    chart: Literal["bars", "storm", "growth"] | None = None
+
+    @property
+    def alone(self) -> bool:
+        """Whether there is nobody to compare Keystead with."""
+        return OURS not in self.subjects or len(self.subjects) == 1
+
+    @property
+    def comparison(self) -> str:
+        return "Keystead − this" if self.by_difference else "Keystead ÷ this"
+
+
+def rounds(row: Row, sitting: Sitting, number: int) -> Iterator[dict[str, Measures]]:
+    """Measure every subject once a round, in an order that is shuffled anew each time."""
+    alone = sitting.database not in OTHERS_DATABASES
+    names = [name for name in row.subjects if not alone or name.startswith(OURS)]
+    order = random.Random(1)
+    for _ in range(number):
+        order.shuffle(names)
+        found = {name: row.subjects[name](sitting) for name in names}
+        yield {name: found[name] for name in row.subjects if name in found}
