@@ -14,12 +14,25 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import page, results, who_am_i
+from benchmarks import cold_start, logins, memory, page, results, starts, storm, who_am_i
 from benchmarks.durable import open_server
 from benchmarks.sitting import Row, Sitting, rounds
 from tests import databases
 
-ROWS: dict[str, Row] = {row.name: row for row in (who_am_i.ROW,)}
+ROWS: dict[str, Row] = {
+    row.name: row
+    for row in (
+        who_am_i.ROW,
+        logins.LOGIN,
+        logins.LOGINS,
+        logins.REGISTER,
+        storm.ROW,
+        memory.ROW,
+        starts.START,
+        starts.IMPORT,
+        cold_start.ROW,
+    )
+}
 
 
 def main() -> None:

@@ -6,11 +6,11 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from uuid import uuid4
 
 from benchmarks.contenders import Answer, Contender, Headers, Request, surroundings
 from tests.databases import database_url
 from tests.databases.server import free_port
+from tests.service import new_address
 
 START_SECONDS = 60
 POLL_SECONDS = 0.002
@@ -53,7 +53,7 @@ class Server:
 
     def register(self) -> str:
         """Make an account; return its address."""
-        address = f"k{uuid4().hex}@camelot.bt"
+        address = new_address()
         self.done(self.api.register(address))
         return address
 

@@ -1,0 +1,57 @@
+"""Logins and registrations: how many a second, and how long one takes."""
+
+import time
+from functools import partial
+
+from benchmarks.contenders import KEYSTEAD_EQUAL, SERVICES, Contender
+from benchmarks.load import Load
+from benchmarks.loop import Loop
+from benchmarks.server import Server
+from benchmarks.sitting import ALL_DATABASES, Measures, Row, Sitting
+from tests.service import new_address
+
+MANY = 8
+
+
+def login(contender: Contender, connections: int, sitting: Sitting) -> Measures:
+    with Server(contender, sitting.new_folder()) as server:
+        request = server.api.login(server.register())
+        with Loop(server.url, lambda: request, connections) as loop:
+            time.sleep(sitting.seconds)
+    return _measures(loop.found)
+
+
+def register(contender: Contender, sitting: Sitting) -> Measures:
+    with Server(contender, sitting.new_folder()) as server:
+        api = server.api
+        with Loop(server.url, lambda: api.register(new_address()), MANY) as loop:
+            time.sleep(sitting.seconds)
+    return _measures(loop.found)
+
+
+def _measures(load: Load) -> Measures:
+    return {"a second": load.rate, "p50, ms": load.p50, "p99, ms": load.p99}
+
+
+CONTENDERS = (*SERVICES, KEYSTEAD_EQUAL)
+
+LOGIN = Row(
+    "login",
+    "Login, one at a time",
+    {each.name: partial(login, each, 1) for each in CONTENDERS},
+    "Each hashes as it does by default; Keystead with the example's parameters too.",
+    databases=ALL_DATABASES,
+)
+LOGINS = Row(
+    "logins",
+    "Login, 8 at once",
+    {each.name: partial(login, each, MANY) for each in CONTENDERS},
+    databases=ALL_DATABASES,
+)
+REGISTER = Row(
+    "register",
+    "Register, 8 at once",
+    {each.name: partial(register, each) for each in CONTENDERS},
+    "Keystead puts the mail that asks to confirm the address into a file, too.",
+    databases=ALL_DATABASES,
+)
