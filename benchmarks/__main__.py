@@ -14,7 +14,19 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import cold_start, logins, memory, page, results, starts, storm, who_am_i
+from benchmarks import (
+    cold_start,
+    growth,
+    logins,
+    memory,
+    page,
+    results,
+    starts,
+    storm,
+    warm_lambda,
+    who_am_i,
+    work,
+)
 from benchmarks.durable import open_server
 from benchmarks.sitting import Row, Sitting, rounds
 from tests import databases
@@ -31,6 +43,9 @@ ROWS: dict[str, Row] = {
         starts.START,
         starts.IMPORT,
         cold_start.ROW,
+        warm_lambda.ROW,
+        work.ROW,
+        growth.ROW,
     )
 }
 

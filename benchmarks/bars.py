@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from operator import truediv
+from operator import sub, truediv
 
 from benchmarks.sitting import OURS, Measures
+
+NO_LEAST, NO_MOST = float("-inf"), float("inf")
 
 Value = tuple[str, str]
 """A subject, and the name of what was measured of it."""
@@ -19,13 +21,13 @@ class Bar:
     value: Value
     other: Value | None = None
     how: Callable[[float, float], float] = truediv
-    least: float = float("-inf")
-    most: float = float("inf")
+    least: float = NO_LEAST
+    most: float = NO_MOST
     unit: str = ""
 
     @property
     def promise(self) -> str:
-        limit, word = (self.most, "≤") if self.least == float("-inf") else (self.least, "≥")
+        limit, word = (self.most, "≤") if self.least == NO_LEAST else (self.least, "≥")
         return f"{word} {limit:g}{self.unit}"
 
     def holds(self, value: float) -> bool:
@@ -44,20 +46,73 @@ class Bar:
 
 
 EXAMPLE, BETTER_AUTH = "the example", "better-auth"
+EQUAL = "Keystead, the example's hash"
+
+
+def over(
+    title: str,
+    row: str,
+    other: str,
+    name: str,
+    *,
+    value: str = OURS,
+    least: float = NO_LEAST,
+    most: float = NO_MOST,
+) -> Bar:
+    """Return a bar for the ratio of what was measured of Keystead to that of another."""
+    return Bar(title, row, (value, name), (other, name), least=least, most=most)
+
+
+def flat(what: str) -> Bar:
+    """Return a bar for how much longer something may take with a million users."""
+    title, subject = f"{what}, a million users ÷ a thousand", f"{OURS}: {what}"
+    return Bar(
+        title,
+        "growth",
+        (subject, "1,000,000 users, ms"),
+        (subject, "1,000 users, ms"),
+        most=1.1,
+    )
+
 
 BARS = (
+    over("who-am-I ÷ the example's", "who-am-i", EXAMPLE, "a second", least=4),
+    over("who-am-I ÷ better-auth's", "who-am-i", BETTER_AUTH, "a second", least=2.5),
+    Bar("who-am-I under a login storm, p99", "storm", (OURS, "p99, ms"), most=20, unit=" ms"),
     Bar(
-        "who-am-I, as often as the example",
-        "who-am-i",
-        (OURS, "a second"),
-        (EXAMPLE, "a second"),
-        least=4,
+        "who-am-I under a login storm, p99 ÷ idle",
+        "storm",
+        (OURS, "p99, ms"),
+        (OURS, "p99 idle, ms"),
+        most=8,
     ),
+    over("logins, 8 at once ÷ the example's", "logins", EXAMPLE, "a second", least=6),
+    over("logins, 8 at once ÷ better-auth's", "logins", BETTER_AUTH, "a second", least=2.5),
+    over(
+        "logins, 8 at once, equal hashes ÷ the example's",
+        "logins",
+        EXAMPLE,
+        "a second",
+        value=EQUAL,
+        least=1,
+    ),
+    over(
+        "memory after 100 logins ÷ the example's",
+        "memory",
+        EXAMPLE,
+        "after 100 logins, MB",
+        most=0.85,
+    ),
+    over("import ÷ the example's", "import", EXAMPLE, "user CPU, ms", most=0.95),
+    over("cold start ÷ the example's", "cold-start", EXAMPLE, "first answer, ms", most=0.35),
     Bar(
-        "who-am-I, as often as better-auth",
-        "who-am-i",
-        (OURS, "a second"),
-        (BETTER_AUTH, "a second"),
-        least=2.5,
+        "warm invocation − the bare handler's",
+        "warm-lambda",
+        (OURS, "p50, µs"),
+        ("a bare handler", "p50, µs"),
+        how=sub,
+        most=100,
+        unit=" µs",
     ),
+    *map(flat, ("login", "look-up", "list, first page", "list, deep page", "search")),
 )

@@ -70,8 +70,63 @@ def _bars(found: Sequence[Found]) -> Any:
 
 
 def _storm(found: Sequence[Found]) -> Any:
-    raise NotImplementedError
+    """How long who-am-I takes, from the median to the 99th percentile, idle and in the storm."""
+    names = list(max((each.rounds[0] for each in found), key=len))
+    figure, axes = _panels(found, 0.9 + 0.3 * len(names), sharex=True, sharey=True)
+    for axis, each in zip(axes, found, strict=True):
+        for label, suffix, colour, shift in (
+            ("idle", " idle", BLUE, -0.14),
+            ("storm", "", RED, 0.14),
+        ):
+            for place, name in enumerate(names):
+                if name not in each.rounds[0]:
+                    continue
+                p50, p99 = (
+                    statistics.median(one[name][f"{p}{suffix}, ms"] for one in each.rounds)
+                    for p in ("p50", "p99")
+                )
+                axis.plot([p50, p99], [place + shift] * 2, color=colour, linewidth=1.5)
+                axis.plot(p50, place + shift, "o", color=colour, markersize=4)
+                axis.plot(p99, place + shift, "|", color=colour, markersize=8, label=label)
+        axis.set_yticks(range(len(names)), names)
+        axis.set(xscale="log", xlabel="ms")
+        axis.set_xticks([1, 10, 100, 1_000], ["1", "10", "100", "1,000"])
+        axis.minorticks_off()
+    axes[0].invert_yaxis()
+    _legend(figure, axes[0])
+    return figure
 
 
 def _growth(found: Sequence[Found]) -> Any:
-    raise NotImplementedError
+    """How long each thing takes with ever more users."""
+    figure, axes = _panels(found, 3.2, sharex=True, sharey=True)
+    for axis, each in zip(axes, found, strict=True):
+        for number, (name, measures) in enumerate(each.rounds[0].items()):
+            sizes = sorted(measures, key=_size)
+            middles = [statistics.median(one[name][size] for one in each.rounds) for size in sizes]
+            style = "o-" if name.startswith(OURS) else "s--"
+            axis.plot(
+                [_size(size) for size in sizes],
+                middles,
+                style,
+                color=RED if not name.startswith(OURS) else f"C{number}",
+                label=name,
+                markersize=4,
+            )
+        axis.set(xscale="log", yscale="log", xlabel="users")
+        axis.set_xticks([1_000, 100_000, 1_000_000], ["1,000", "100,000", "1,000,000"])
+        axis.set_yticks([1, 10, 100, 1_000], ["1", "10", "100", "1,000"])
+        axis.minorticks_off()
+        axis.grid(axis="y", color="0.9")
+    axes[0].set_ylabel("ms")
+    _legend(figure, axes[0])
+    return figure
+
+
+def _size(name: str) -> int:
+    return int(name.partition(" ")[0].replace(",", ""))
+
+
+def _legend(figure: Any, axis: Any) -> None:
+    handles = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
+    figure.legend(handles.values(), handles, loc="outside lower center", ncols=3, frameon=False)

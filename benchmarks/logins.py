@@ -4,7 +4,6 @@ import time
 from functools import partial
 
 from benchmarks.contenders import KEYSTEAD_EQUAL, SERVICES, Contender
-from benchmarks.load import Load
 from benchmarks.loop import Loop
 from benchmarks.server import Server
 from benchmarks.sitting import ALL_DATABASES, Measures, Row, Sitting
@@ -16,21 +15,22 @@ MANY = 8
 def login(contender: Contender, connections: int, sitting: Sitting) -> Measures:
     with Server(contender, sitting.new_folder()) as server:
         request = server.api.login(server.register())
-        with Loop(server.url, lambda: request, connections) as loop:
+        with Loop(server, lambda: request, connections) as loop:
             time.sleep(sitting.seconds)
-    return _measures(loop.found)
+    return _measures(loop)
 
 
 def register(contender: Contender, sitting: Sitting) -> Measures:
     with Server(contender, sitting.new_folder()) as server:
         api = server.api
-        with Loop(server.url, lambda: api.register(new_address()), MANY) as loop:
+        with Loop(server, lambda: api.register(new_address()), MANY) as loop:
             time.sleep(sitting.seconds)
-    return _measures(loop.found)
+    return _measures(loop)
 
 
-def _measures(load: Load) -> Measures:
-    return {"a second": load.rate, "p50, ms": load.p50, "p99, ms": load.p99}
+def _measures(loop: Loop) -> Measures:
+    rate, p50, p99 = loop.found
+    return {"a second": rate, "p50, ms": p50, "p99, ms": p99, "failed, %": loop.failed}
 
 
 CONTENDERS = (*SERVICES, KEYSTEAD_EQUAL)

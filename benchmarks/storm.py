@@ -18,7 +18,7 @@ def measure(contender: Contender, sitting: Sitting) -> Measures:
         server.done(who_am_i)
         press(server.url, who_am_i, 1, seconds=1)
         idle = press(server.url, who_am_i, 1, sitting.seconds)
-        with Loop(server.url, lambda: login, LOGINS) as logins:
+        with Loop(server, lambda: login, LOGINS) as logins:
             within = press(server.url, who_am_i, 1, sitting.seconds)
     return {
         "p99, ms": within.p99,

@@ -1,0 +1,126 @@
+"""What more users cost: login, look-up, list and search with a thousand, and with a million."""
+
+import json
+import random
+import statistics
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+from benchmarks.contenders import EXAMPLE, KEYSTEAD, Contender, Request
+from benchmarks.migrations import SPELLINGS, numbers_below
+from benchmarks.server import Server
+from benchmarks.sitting import ALL_DATABASES, OURS, Measures, Row, Sitting
+from tests.databases import in_database
+
+SIZES = (1_000, 100_000, 1_000_000)
+# Each size is asked as often, in turns, so that whatever else happens happens to all.
+TIMES_A_SECOND = 20
+FIRST = "first@camelot.bt"
+PASSWORDS = {KEYSTEAD.name: "user_account", EXAMPLE.name: '"user"'}
+USERS = {
+    KEYSTEAD.name: """
+INSERT INTO user_account SELECT {id}, {email}, {email}, '{hash}', true, false, false,
+    '2026-07-01 12:30:15.000000' FROM {numbers}
+""",
+    EXAMPLE.name: """
+INSERT INTO "user" (id, email, hashed_password, is_active, is_superuser, is_verified)
+    SELECT {id}, {email}, '{hash}', true, false, false FROM {numbers}
+""",
+}
+
+Ask = Callable[[Server, int], Request]
+"""Makes the next request to a server with so many users."""
+
+
+def measure(contender: Contender, open_: Callable[[Server], Ask], sitting: Sitting) -> Measures:
+    """Ask servers with ever more users in turns, and return the medians of how long each took."""
+    took: dict[int, list[float]] = {size: [] for size in SIZES}
+    with ExitStack() as stack:
+        servers = {size: stack.enter_context(filled(contender, size, sitting)) for size in SIZES}
+        asks = {size: open_(server) for size, server in servers.items()}
+        for number in range(TIMES_A_SECOND * sitting.seconds):
+            for size in random.sample(SIZES, len(SIZES)):
+                request = asks[size](servers[size], size)
+                begun = time.perf_counter()
+                servers[size].done(request)
+                if number > 0:
+                    took[size].append((time.perf_counter() - begun) * 1_000)
+    return {f"{size:,} users, ms": statistics.median(took[size]) for size in reversed(SIZES)}
+
+
+def filled(contender: Contender, size: int, sitting: Sitting) -> Server:
+    """Return a server, to be started, whose database has so many accounts."""
+    name = "ours" if contender is KEYSTEAD else "theirs"
+    folder = sitting.folder / f"{name}-{size}"
+    if not folder.exists():
+        with Server(contender, folder) as server:
+            server.done(server.api.register(FIRST))
+        _fill(contender, size, sitting.database, folder)
+    return Server(contender, folder)
+
+
+def _fill(contender: Contender, size: int, database: str, folder: Path) -> None:
+    """Add accounts, all with the password of the first, who becomes a superuser."""
+    table = PASSWORDS[contender.name]
+    [[hash_]] = in_database(folder, f"SELECT hashed_password FROM {table}")
+    words = SPELLINGS[database] | {"hash": hash_, "numbers": numbers_below(size)}
+    # A colon would be a parameter's.
+    in_database(folder, USERS[contender.name].format(**words).replace("::", r"\:\:"))
+    in_database(folder, f"UPDATE {table} SET is_superuser = true WHERE email = :email", email=FIRST)
+    if database == "postgres":
+        in_database(folder, f"ANALYZE {table}")
+
+
+def somebody(size: int) -> str:
+    return f"user{random.randrange(size)}@camelot.bt"
+
+
+def login(_: Server) -> Ask:
+    return lambda server, size: server.api.login(somebody(size))
+
+
+def look_up(server: Server) -> Ask:
+    headers = server.login(FIRST)
+    return lambda server, _: server.api.who_am_i(headers)
+
+
+def first_page(server: Server) -> Ask:
+    headers = server.login(FIRST)
+    return lambda _, __: Request("GET", "/users", headers)
+
+
+def deep_page(server: Server) -> Ask:
+    """Ask for a page from the middle, by a cursor that the list itself gave."""
+    headers = server.login(FIRST)
+    said = server.done(Request("GET", "/users?limit=1&q=user5", headers))
+    cursor = json.loads(said.body)["next"]
+    return lambda _, __: Request("GET", f"/users?after={cursor}", headers)
+
+
+def search(server: Server) -> Ask:
+    headers = server.login(FIRST)
+    return lambda _, size: Request("GET", f"/users?q={somebody(size)[:-10]}", headers)
+
+
+ROW = Row(
+    "growth",
+    "More users",
+    {
+        f"{OURS}: {name}": partial(measure, KEYSTEAD, open_)
+        for name, open_ in {
+            "login": login,
+            "look-up": look_up,
+            "list, first page": first_page,
+            "list, deep page": deep_page,
+            "search": search,
+        }.items()
+    }
+    | {f"{EXAMPLE.name}: login": partial(measure, EXAMPLE, login)},
+    "How long one takes, of one who asks at a time: medians. The example looks an address up by "
+    "its lower case, without an index for that.",
+    databases=ALL_DATABASES,
+    chart="growth",
+)

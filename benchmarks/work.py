@@ -1,0 +1,134 @@
+"""What happens by the clock: ticks claimed and mails sent, a second, by one process."""
+
+import asyncio
+import logging
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, redirect_stderr
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from app import clock
+from app.jobs import deliver_mail
+from app.logs import configure_logging
+from app.mail.outbox import Outbox
+from app.services import Services, open_services
+from app.settings import Settings
+from app.tick.job import Job
+from app.tick.runner import Runner
+from app.tick.turn import Turn
+from app.users.letters import VERIFY
+from app.users.store import UserStore
+from benchmarks.sitting import ALL_DATABASES, OURS, Measures, Row, Sitting
+from tests.databases.server import free_port
+from tests.service import make_environment, new_address, run_command, settings_from
+
+MAILS_A_SECOND = 100
+"""How many wait, for each second that a load lasts."""
+
+
+def measure(
+    work: Callable[[Services, int], Awaitable[float]], sitting: Sitting, mail_url: str = ""
+) -> Measures:
+    """Do it with a new database, in this process; `work` returns how often a second it did."""
+    folder = sitting.new_folder()
+    environment = make_environment(folder, environment="production")
+    if mail_url:
+        environment["KEYSTEAD_MAIL_URL"] = mail_url
+    run_command(environment, "migrate")
+    settings = settings_from(environment)
+
+    async def run() -> float:
+        async with open_services(settings) as services:
+            return await work(services, sitting.seconds)
+
+    with _logging_to(folder / "log", settings):
+        return {"a second": asyncio.run(run())}
+
+
+@contextmanager
+def _logging_to(path: Path, settings: Settings) -> Iterator[None]:
+    with path.open("a") as log:
+        with redirect_stderr(log):
+            configure_logging(settings)
+        try:
+            yield
+        finally:
+            logging.getLogger().handlers = []
+
+
+async def ticks(services: Services, seconds: int) -> float:
+    """Claim, run and record one occurrence after the other of a job that does nothing."""
+    job = Job("nothing", 1, nothing)
+    runner = Runner(services, [job])
+    at = clock.now() - timedelta(days=1)
+    await runner.run(job, at, "benchmark")
+    number, begun = 0, time.perf_counter()
+    while time.perf_counter() < begun + seconds:
+        number += 1
+        outcome = await runner.run(job, at + timedelta(seconds=number), "benchmark")
+        assert outcome.status == "done", outcome
+    return number / (time.perf_counter() - begun)
+
+
+async def nothing(_: Turn) -> dict[str, Any]:
+    return {}
+
+
+async def mails(services: Services, seconds: int) -> float:
+    """Deliver what waits in the outbox: letters to somebody who is to confirm an address."""
+    address, number = new_address(), MAILS_A_SECOND * seconds
+    async with services.database.transaction() as session:
+        await UserStore(session).create({"email": address, "hashed_password": "!"})
+        outbox = Outbox(session, services.mail_waiting)
+        for _ in range(number):
+            outbox.put(VERIFY, address)
+    left, begun = number, time.perf_counter()
+    while left > 0:
+        counts = await deliver_mail(services)
+        assert counts["sent"] == sum(counts.values()) > 0, counts
+        left -= counts["sent"]
+    return number / (time.perf_counter() - begun)
+
+
+def mails_by_smtp(sitting: Sitting) -> Measures:
+    with _smtp_server() as url:
+        return measure(mails, sitting, url)
+
+
+@contextmanager
+def _smtp_server() -> Iterator[str]:
+    """Run a server that takes everything, in a process of its own; give its URL."""
+    port = free_port()
+    address = ("127.0.0.1", port)
+    listen = ["-m", "aiosmtpd", "-n", "-l", f"{address[0]}:{port}", "-c", "aiosmtpd.handlers.Sink"]
+    process = subprocess.Popen([sys.executable, *listen])
+    try:
+        while process.poll() is None:
+            with socket.socket() as client:
+                if client.connect_ex(address) == 0:
+                    break
+            time.sleep(0.05)
+        yield f"smtp://{address[0]}:{port}"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+ROW = Row(
+    "work",
+    "Work by the clock",
+    {
+        f"{OURS}: ticks": partial(measure, ticks),
+        f"{OURS}: mails to files": partial(measure, mails),
+        f"{OURS}: mails over SMTP": mails_by_smtp,
+    },
+    "By one process, one after the other. A tick is an occurrence of a job that does nothing: "
+    "claimed, run and recorded.",
+    databases=ALL_DATABASES,
+)
