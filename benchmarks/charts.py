@@ -71,12 +71,12 @@ def _bars(found: Sequence[Found]) -> Any:
 
 def _storm(found: Sequence[Found]) -> Any:
     """How long who-am-I takes, from the median to the 99th percentile, idle and in the storm."""
-    names = list(max((each.rounds[0] for each in found), key=len))
+    names = max((list(each.rounds[0]) for each in found), key=len)
     figure, axes = _panels(found, 0.9 + 0.3 * len(names), sharex=True, sharey=True)
     for axis, each in zip(axes, found, strict=True):
         for label, suffix, colour, shift in (
-            ("idle", " idle", BLUE, -0.14),
-            ("storm", "", RED, 0.14),
+            ("alone", " idle", BLUE, -0.14),
+            ("under the storm", "", RED, 0.14),
         ):
             for place, name in enumerate(names):
                 if name not in each.rounds[0]:

@@ -55,7 +55,6 @@ def theirs(folder: Path) -> Function:
 def measure(function: Callable[[Path], Function], sitting: Sitting) -> Measures:
     """Start it a few times, each in a process of its own, and return the medians."""
     folder = sitting.new_folder()
-    folder.mkdir()
     made = function(folder)
     found = [start(made, folder / f"start{number}") for number in range(1 + STARTS)][1:]
     medians = {name: statistics.median(one[name] for one in found) for name in found[0]}

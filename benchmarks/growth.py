@@ -102,7 +102,7 @@ def deep_page(server: Server) -> Ask:
 
 def search(server: Server) -> Ask:
     headers = server.login(FIRST)
-    return lambda _, size: Request("GET", f"/users?q={somebody(size)[:-10]}", headers)
+    return lambda _, size: Request("GET", f"/users?q={somebody(size)}", headers)
 
 
 ROW = Row(

@@ -25,8 +25,10 @@ class Sitting:
     seconds: int
 
     def new_folder(self) -> Path:
-        """Return a name for a folder, and so for a database, that is not there yet."""
-        return self.folder / uuid4().hex[:8]
+        """Make and return a folder, which has no database yet."""
+        folder = self.folder / uuid4().hex[:8]
+        folder.mkdir()
+        return folder
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,6 @@ class Import(NamedTuple):
 def import_(contender: Contender, module: str, sitting: Sitting) -> Measures:
     """Import its module in a process of its own, with the program that serves."""
     folder = sitting.new_folder()
-    folder.mkdir()
     launch = contender.launch(database_url(folder), folder, 0)
     command = [launch.command[0], "-c", f"import {module}"]
     found = [_run(command, launch.environment, folder) for _ in range(1 + TIMES)][1:]
