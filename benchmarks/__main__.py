@@ -4,8 +4,8 @@
     .tox/sqlite/bin/python -m benchmarks --write
 
 What is found goes to .cache/benchmarks/results.json at once, a row in the place of what it was
-before, so that rows can be measured in several sittings. Charts need the dependency group
-`benchmark`.
+before, so that rows can be measured in several sittings; all of them take about two
+hours. Charts need the dependency group `benchmark`.
 """
 
 import argparse

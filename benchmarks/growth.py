@@ -17,7 +17,7 @@ from tests.databases import in_database
 
 SIZES = (1_000, 100_000, 1_000_000)
 # Each size is asked as often, in turns, so that whatever else happens happens to all.
-TIMES_A_SECOND = 20
+TIMES_A_SECOND = 10
 FIRST = "first@camelot.bt"
 PASSWORDS = {KEYSTEAD.name: "user_account", EXAMPLE.name: '"user"'}
 USERS = {
