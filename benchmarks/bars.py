@@ -97,10 +97,10 @@ BARS = (
         least=1,
     ),
     over(
-        "memory after 100 logins ÷ the example's",
+        "memory in 100 logins, at most ÷ the example's",
         "memory",
         EXAMPLE,
-        "after 100 logins, MB",
+        "at most in 100 logins, MB",
         most=0.85,
     ),
     over("import ÷ the example's", "import", EXAMPLE, "user CPU, ms", most=0.95),

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Literal
 
 from benchmarks.contenders import Answer, Contender, Headers, Request, surroundings
 from tests import databases
@@ -67,10 +68,10 @@ class Server:
         """Log in; return the headers of requests with that login."""
         return self.api.credentials(self.done(self.api.login(address)))
 
-    def resident_mb(self) -> float:
-        """Return how much memory the process has, in MB."""
+    def memory_mb(self, figure: Literal["VmRSS", "VmHWM"]) -> float:
+        """Return how much memory the process has, or has had at most, in MB."""
         status = Path(f"/proc/{self.pid}/status").read_text()
-        [kib] = re.findall(r"VmRSS:\s+(\d+) kB", status)
+        [kib] = re.findall(rf"{figure}:\s+(\d+) kB", status)
         return int(kib) * 1_024 / 1_000_000
 
     def __enter__(self) -> "Server":

@@ -12,10 +12,18 @@ from alembic.script import ScriptDirectory
 
 from app.models import metadata
 from app.schema import head
+from app.schema import names as revisions
 from tests.conftest import Cases
 from tests.databases import server
 from tests.migrations.fingerprint import COMMITTED, fingerprint
-from tests.migrations.history import MIGRATIONS, config, environment_of, run_in, upgrade
+from tests.migrations.history import (
+    MIGRATIONS,
+    REVISIONS,
+    config,
+    environment_of,
+    run_in,
+    upgrade,
+)
 
 VERSIONS = sorted((MIGRATIONS / "versions").glob("*.py"))
 
@@ -142,6 +150,7 @@ def config_scripts() -> ScriptDirectory:
 
 def test_there_is_one_head_and_names_fit(cases: Cases) -> None:
     assert config_scripts().get_heads() == [head()]
+    assert list(revisions()) == REVISIONS
     names = re.findall(r"\b(?:ck|fk|ix|pk|uq)_\w+", (COMMITTED / "sqlite.txt").read_text())
     assert names
     assert max(len(name.encode()) for name in names) <= 63
