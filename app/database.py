@@ -34,7 +34,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import FunctionElement
 from sqlalchemy.util import greenlet_spawn
 
-from app import sqlite
+from app import postgres, sqlite
 from app.drivers import ARGUMENTS, Renewed
 from app.dsn import without_tls
 from app.faults import told_apart
@@ -174,7 +174,8 @@ class Database:
         if parsed.get_backend_name() != "sqlite":
             options["isolation_level"] = "READ COMMITTED"
         self.engine = create_async_engine(parsed, connect_args=arguments, **options)
-        self._reader = _behave(self.engine.sync_engine, 0 if single else _TRUSTED_SECONDS)
+        trusted = 0 if single else _TRUSTED_SECONDS
+        self._reader = _behave(self.engine.sync_engine, trusted, bounded=bounded)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
     async def read(self, statement: Select[Row], **values: Any) -> Sequence[sqlalchemy.Row[Row]]:
@@ -211,21 +212,26 @@ class Database:
         await self.close()
 
 
-def _behave(engine: sqlalchemy.Engine, trusted_seconds: float) -> sqlalchemy.Engine:
-    """Make `engine` behave as all do, and return one of its kind for reads that stand alone.
+def _behave(
+    engine: sqlalchemy.Engine, trusted_seconds: float, *, bounded: bool
+) -> sqlalchemy.Engine:
+    """Make `engine` behave as all do, and return another one for reads that stand alone.
 
-    A connection that was idle for longer than `trusted_seconds` is asked whether it is there.
+    On a server it shares the connections; one that was idle for longer than `trusted_seconds` is
+    asked whether it is there.
     """
     if engine.dialect.name == "sqlite":
         sqlite.behave(engine, engine.url.database)
         return sqlite.open_reader(engine.url)
     _ping_idle(engine, trusted_seconds)
+    reader = sqlalchemy.Engine(engine.pool, engine.dialect, engine.url, hide_parameters=True)
     if engine.dialect.name == "postgresql":
-        return engine.execution_options(isolation_level="AUTOCOMMIT")
-    from app import mysql
+        postgres.read_alone(reader)
+    elif bounded:
+        from app import mysql
 
-    mysql.behave(engine)
-    return engine.execution_options(**{mysql.ALONE: True})
+        mysql.behave(engine)
+    return reader
 
 
 def _ping_idle(engine: sqlalchemy.Engine, trusted_seconds: float) -> None:

@@ -10,9 +10,6 @@ from aiomysql import Connection, OperationalError
 from pymysql.constants import CLIENT, CR
 from sqlalchemy import event
 
-ALONE = "keystead_alone"
-"""The execution option of what needs no transaction."""
-
 
 class _Connection(Connection):  # type: ignore[misc]
     def __init__(self, *, answer_seconds: float | None, tls: bool, **options: Any) -> None:
@@ -60,10 +57,8 @@ async def connect(
 
 
 def behave(engine: sqlalchemy.Engine) -> None:
-    """Say where a transaction begins, so that a read which stands alone has none to end."""
+    """Begin the transactions of `engine` by name: its connections commit each statement else."""
 
     @event.listens_for(engine, "begin")
     def begin(connection: sqlalchemy.Connection) -> None:
-        driver: Any = connection.connection.driver_connection
-        if driver.get_autocommit() and ALONE not in connection.get_execution_options():
-            connection.exec_driver_sql("BEGIN")
+        connection.exec_driver_sql("BEGIN")
