@@ -3,7 +3,7 @@
 import logging
 import sys
 from contextlib import suppress
-from typing import TextIO
+from typing import ClassVar, TextIO
 
 import structlog
 from structlog.typing import Processor
@@ -14,12 +14,11 @@ from app.settings import Settings
 class _Lines:
     """Writes lines. A log that cannot be written, for a full disk say, stops nothing."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    stream: ClassVar[TextIO] = sys.stderr  # loggers are kept, and shall follow it
 
     def msg(self, line: str) -> None:
         with suppress(OSError, ValueError):
-            self._stream.write(line + "\n")
+            self.stream.write(line + "\n")
 
     debug = info = warning = error = msg
 
@@ -32,15 +31,15 @@ def configure_logging(settings: Settings) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     form = _form(settings)
-    stream = sys.stderr
+    _Lines.stream = sys.stderr
     # Not by way of the standard library's loggers, which take longer than all the rest.
     structlog.configure(
         processors=[*shared, *form],
-        logger_factory=lambda *_: _Lines(stream),
+        logger_factory=lambda *_: _Lines(),
         wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(stream)
+    handler = logging.StreamHandler(_Lines.stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
