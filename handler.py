@@ -1,10 +1,5 @@
 """What AWS Lambda calls: `handler` for requests and the schedule, `migrate` when we deploy."""
 
-import gc
-
-# What importing makes is here to stay: looking for garbage meanwhile takes 50 ms.
-gc.disable()
-
 import os
 from typing import Any
 
@@ -26,6 +21,3 @@ if os.environ.get("_HANDLER") != "handler.migrate":
     from app.sandbox import Sandbox
 
     handler = Sandbox()
-
-gc.enable()
-gc.freeze()

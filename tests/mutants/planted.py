@@ -234,7 +234,7 @@ MUTANTS = [
         "moments without fractions",
         [
             Edit(USERS, "mysql.DATETIME(fsp=6)", "mysql.DATETIME()"),
-            Edit(DATABASE, "mysql.DATETIME(fsp=6)", "mysql.DATETIME()"),
+            Edit(DATABASE, "mysql_types.DATETIME(fsp=6)", "mysql_types.DATETIME()"),
         ],
         MYSQLS,
         WRITTEN,
@@ -244,7 +244,7 @@ MUTANTS = [
         "moments that end in 2038",
         [
             Edit(USERS, "mysql.DATETIME(fsp=6)", "mysql.TIMESTAMP(fsp=6)"),
-            Edit(DATABASE, "mysql.DATETIME(fsp=6)", "mysql.TIMESTAMP(fsp=6)"),
+            Edit(DATABASE, "mysql_types.DATETIME(fsp=6)", "mysql_types.TIMESTAMP(fsp=6)"),
         ],
         MYSQLS,
         WRITTEN,

@@ -69,7 +69,7 @@ MUTANTS = [
     ),
     Mutant(
         "garbage that nobody looks for",
-        [Edit("handler.py", "gc.enable()\n", "")],
+        [Edit("app/main.py", "gc.enable()\n", "")],
         ("sqlite",),
         GARBAGE,
         "0 > 0",
@@ -83,7 +83,7 @@ MUTANTS = [
     ),
     Mutant(
         "connections are not looked at before use",
-        [Edit(DATABASE, 'options["pool_pre_ping"] = True', 'options["pool_pre_ping"] = False')],
+        [Edit(DATABASE, "    _ping_idle(engine, trusted_seconds)\n", "")],
         ("postgres", "mysql"),
         THAWED,
         "503 == 200",
