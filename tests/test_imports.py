@@ -8,6 +8,9 @@ import pytest
 
 from tests.service import make_environment
 
+# No database has a part in it.
+pytestmark = pytest.mark.only("sqlite")
+
 # Migrations, the command, mail servers, templates, metrics; and the drivers of other databases.
 # structlog takes rich along where that is installed, which is not so on Lambda.
 OTHERS = [

@@ -51,6 +51,7 @@ def test_no_secret_ever(tmp_path: Path, environment: str) -> None:
     assert log.count("/auth/register") == 3
 
 
+@pytest.mark.only("sqlite")
 def test_production_logs_json_with_the_request_id_of_the_answer(tmp_path: Path) -> None:
     with over_tcp(tmp_path, environment="production") as service:
         request_id = service.client.get("/users/me").headers["x-request-id"]
@@ -64,6 +65,7 @@ def test_production_logs_json_with_the_request_id_of_the_answer(tmp_path: Path) 
     assert {"timestamp", "ms"} <= set(entry)
 
 
+@pytest.mark.only("sqlite")
 def test_plain_uvicorn_logs_no_token_either_and_tells_when_the_schema_is_behind(
     tmp_path: Path,
 ) -> None:
@@ -92,6 +94,7 @@ def test_plain_uvicorn_logs_no_token_either_and_tells_when_the_schema_is_behind(
     assert "hush" not in log.read_text()
 
 
+@pytest.mark.only("sqlite")
 def test_a_bug_is_logged_and_answered_without_its_details(tmp_path: Path) -> None:
     """Break the database's schema under a running server."""
     with over_tcp(tmp_path, environment="production") as service:

@@ -12,6 +12,9 @@ from pydantic import ValidationError
 from app.settings import Settings
 from tests.service import SECRET, make_environment, run_command
 
+# No database has a part in it.
+pytestmark = pytest.mark.only("sqlite")
+
 DOCS = Path(__file__).parent.parent / "docs" / "settings.md"
 
 

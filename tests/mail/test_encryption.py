@@ -10,6 +10,9 @@ from app.mail.transports import Away, Smtp
 from tests.mail.office import open_office
 from tests.mail.smtp import PASSWORD, USERNAME, Postmaster, smtp_server
 
+# No database has a part in it.
+pytestmark = pytest.mark.only("sqlite")
+
 LOGIN = f"{USERNAME}:{quote(PASSWORD, safe='')}"
 SENT = {"sent": 1, "dropped": 0, "failed": 0}
 FAILED = {"sent": 0, "dropped": 0, "failed": 1}

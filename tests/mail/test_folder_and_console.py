@@ -13,6 +13,9 @@ from app.mail.transports import Away, Console, Folder
 from tests.mail.office import Office, open_office
 from tests.service import read_message, token_in
 
+# No database has a part in it.
+pytestmark = pytest.mark.only("sqlite")
+
 FAILED = {"sent": 0, "dropped": 0, "failed": 1}
 
 

@@ -23,6 +23,9 @@ from tests.mail.smtp import (
 )
 from tests.service import new_address
 
+# No database has a part in it.
+pytestmark = pytest.mark.only("sqlite")
+
 
 @pytest.fixture
 def port() -> Iterator[int]:
