@@ -58,5 +58,7 @@ def test_cut_at_each_message(
         assert effects(folder) == {0: 1, 1: 1}
     assert tried > 20
     # It was cut before the claim, in the work, and after its commit.
-    assert {"never begun", "done"} < ends
+    assert {"never begun"} < ends
+    # Nothing needs to follow the commit, to be cut before.
+    assert "done" in ends or where == "before"
     cases("g", tried)
