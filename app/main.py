@@ -26,6 +26,7 @@ from app.pages import routes as pages
 from app.services import open_services
 from app.sessions.auth import backend, get_user_manager, guards
 from app.sessions.guard import Guard
+from app.sessions.routes import WHO_AM_I, who_am_i
 from app.settings import Settings
 from app.tick import admin as ticks
 from app.tick import metrics
@@ -44,7 +45,6 @@ _SUMMARIES = {
     "auth:jwt.login": "Log in",
     "auth:jwt.logout": "Log out",
     "register:register": "Make an account",
-    "users:current_user": "See yourself",
     "users:patch_current_user": "Change yourself",
     "users:user": "See an account",
     "users:patch_user": "Change an account",
@@ -83,9 +83,11 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
     register = get_register_router(get_user_manager, UserRead, UserCreate)
     users = get_users_router(get_user_manager, UserRead, UserUpdate, guards, verified)
 
+    users.routes[:] = [route for route in users.routes if getattr(route, "name", "") != WHO_AM_I]
+
     _describe([*login.routes, *register.routes, *users.routes])
-    # First, because routes are looked through in this order: who somebody is, is asked most.
-    app.include_router(users, prefix="/users", tags=["users"])
+    # First, because routes are looked through in this order, and it is asked most.
+    app.include_router(who_am_i(Guard(verified=verified)))
     app.include_router(login, prefix="/auth/jwt", tags=["auth"])
     app.include_router(register, prefix="/auth", tags=["auth"])
     app.include_router(auth_router(get_user_manager), prefix="/auth", tags=["auth"])
@@ -98,6 +100,7 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
                 403: {"description": "Not a superuser."},
             },
         )
+    app.include_router(users, prefix="/users", tags=["users"])
     app.include_router(tick.router, dependencies=[scheduler])
     app.include_router(metrics.router, dependencies=[prometheus])
     app.include_router(health.router)

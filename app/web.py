@@ -25,6 +25,8 @@ _HEADERS = [
     (b"x-frame-options", b"DENY"),
 ]
 MAX_DEPTH = 32
+# What comes with these is not read: no route of theirs takes one.
+_WITHOUT_BODY = ("GET", "HEAD")
 # Status, code and headers of whatever is not answered because the database cannot.
 UNAVAILABLE = (503, "DATABASE_UNAVAILABLE", {"Retry-After": "1"})
 _MALFORMED = "keystead.malformed_body"
@@ -105,7 +107,7 @@ class Bodies:
         self.seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["method"] in _WITHOUT_BODY:
             await self.app(scope, receive, send)
             return
         try:
@@ -125,8 +127,12 @@ class Bodies:
             fault = _json_fault(body)
             if fault is not None:
                 scope[_MALFORMED], body = fault, b'""'
-        whole = {"type": "http.request", "body": body, "more_body": False}
-        await self.app(scope, _beginning_with(whole, receive), send)
+        pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def replay() -> Message:
+            return pending.pop() if pending else await receive()
+
+        await self.app(scope, replay, send)
 
     async def _read(self, receive: Receive) -> bytes | None:
         """Return the whole body; None if the client has gone. Raises HTTPException 413."""
@@ -157,28 +163,28 @@ class Replay:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        body = await receive()
+        received: list[Message] = []
         try:
-            await self._run(scope, body, receive, send)
+            await self._run(scope, received, receive, send)
         except Collision as collision:
             log.error("database unavailable", error=str(collision))
             status, code, headers = UNAVAILABLE
             await JSONResponse({"detail": code}, status, headers)(scope, receive, send)
 
     @retried
-    async def _run(self, scope: Scope, body: Message, receive: Receive, send: Send) -> None:
+    async def _run(
+        self, scope: Scope, received: list[Message], receive: Receive, send: Send
+    ) -> None:
+        again = received.copy()
+
+        async def replay() -> Message:
+            if again:
+                return again.pop(0)
+            received.append(await receive())
+            return received[-1]
+
         # Routing leaves its marks in the scope.
-        await self.app(dict(scope), _beginning_with(body, receive), send)
-
-
-def _beginning_with(message: Message, receive: Receive) -> Receive:
-    """Return a channel that gives `message` first, and then what `receive` does."""
-    pending = [message]
-
-    async def replay() -> Message:
-        return pending.pop() if pending else await receive()
-
-    return replay
+        await self.app(dict(scope), replay, send)
 
 
 def malformed_body(scope: Scope) -> str | None:
