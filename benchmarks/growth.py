@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.contenders import EXAMPLE, KEYSTEAD, Contender, Request
-from benchmarks.migrations import SPELLINGS, numbers_below
+from benchmarks.migrations import ACCOUNTS, SPELLINGS, numbers_below
 from benchmarks.server import Server
 from benchmarks.sitting import ALL_DATABASES, OURS, Measures, Row, Sitting
 from tests.databases import in_database
@@ -21,10 +21,7 @@ TIMES_A_SECOND = 10
 FIRST = "first@camelot.bt"
 PASSWORDS = {KEYSTEAD.name: "user_account", EXAMPLE.name: '"user"'}
 USERS = {
-    KEYSTEAD.name: """
-INSERT INTO user_account SELECT {id}, {email}, {email}, '{hash}', true, false, false,
-    '2026-07-01 12:30:15.000000' FROM {numbers}
-""",
+    KEYSTEAD.name: ACCOUNTS,
     EXAMPLE.name: """
 INSERT INTO "user" (id, email, hashed_password, is_active, is_superuser, is_verified)
     SELECT {id}, {email}, '{hash}', true, false, false FROM {numbers}

@@ -16,8 +16,8 @@ from pydantic import BaseModel, Field
 
 from app.database import SessionDep
 from app.mail.outbox import Outbox
-from app.services import ServicesDep
-from app.sessions.guard import Guards
+from app.services import Services, ServicesDep
+from app.sessions.guard import Guards, find_principal
 from app.sessions.logins import Logins
 from app.users.manager import UserManager
 from app.users.principal import Principal
@@ -55,13 +55,14 @@ ManagerDep = Annotated[UserManager, Depends(get_user_manager)]
 class LoginStrategy(Strategy[AnyUser, UUID]):
     """A token is good while the login it names is."""
 
-    def __init__(self, logins: Logins) -> None:
+    def __init__(self, services: Services, logins: Logins) -> None:
+        self.services = services
         self.logins = logins
 
     async def read_token(
         self, token: str | None, user_manager: BaseUserManager[AnyUser, UUID]
-    ) -> User | None:
-        raise NotImplementedError("a Guard reads them")
+    ) -> Principal | None:
+        return await find_principal(self.services, token) if token else None
 
     async def write_token(self, user: User) -> str:
         return await self.logins.open(user)
@@ -88,8 +89,8 @@ class LoginBackend(AuthenticationBackend[AnyUser, UUID]):
         return JSONResponse(answer.model_dump())
 
 
-async def get_strategy(logins: LoginsDep) -> LoginStrategy:
-    return LoginStrategy(logins)
+async def get_strategy(services: ServicesDep, logins: LoginsDep) -> LoginStrategy:
+    return LoginStrategy(services, logins)
 
 
 backend = LoginBackend("jwt", Bearer("auth/jwt/login"), get_strategy)

@@ -56,7 +56,9 @@ class Guard(SecurityBase):
         principal = await find_principal(request.state.services, token)
         if principal is None or not principal.is_active:
             raise Unauthorized
-        if self.verified > principal.is_verified or self.superuser > principal.is_superuser:
+        if self.verified and not principal.is_verified:
+            raise Forbidden
+        if self.superuser and not principal.is_superuser:
             raise Forbidden
         return principal
 

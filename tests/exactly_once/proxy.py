@@ -3,7 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Literal
+
+from sqlalchemy import make_url
+
+from app.settings import Settings
+from tests.databases import database_url
+from tests.service import make_environment, settings_from
 
 Where = Literal["before", "after"]
 
@@ -59,11 +66,16 @@ async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 @asynccontextmanager
-async def cut_at(n: int, where: Where, host: str, port: int) -> AsyncIterator[tuple[int, Cut]]:
-    """Serve a way to `host` and `port` that is cut; give the port it is at."""
-    cut = Cut(n, where)
+async def cut_at(n: int, where: Where, folder: Path) -> AsyncIterator[tuple[Settings, Cut]]:
+    """Serve a way to the folder's database that is cut; give the settings of who goes it."""
+    url, cut = make_url(database_url(folder)), Cut(n, where)
+    assert url.host is not None
+    assert url.port is not None
+    upstream = (url.host, url.port)
     server = await asyncio.start_server(
-        lambda reader, writer: cut.carry(reader, writer, (host, port)), "127.0.0.1", 0
+        lambda reader, writer: cut.carry(reader, writer, upstream), "127.0.0.1", 0
     )
     async with server:
-        yield server.sockets[0].getsockname()[1], cut
+        port = server.sockets[0].getsockname()[1]
+        through = url.set(host="127.0.0.1", port=port).render_as_string(hide_password=False)
+        yield settings_from(make_environment(folder, database_url=through)), cut

@@ -7,29 +7,22 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url
 
 from app.faults import Unavailable
 from app.services import open_services
 from app.tick.runner import Runner
 from tests.conftest import Cases
-from tests.databases import copy_database, database_url
+from tests.databases import copy_database
 from tests.exactly_once.conftest import Run, with_runner
 from tests.exactly_once.effects import JOB, at, effects, let_time_pass, states
 from tests.exactly_once.proxy import Where, cut_at
-from tests.service import make_environment, settings_from
 
 pytestmark = pytest.mark.only("postgres", "mysql", "mariadb")
 
 
 async def deliver_over_a_cut(folder: Path, n: int, where: Where) -> bool:
     """Deliver the occurrence after noon's; return whether the n-th message was reached."""
-    url = make_url(database_url(folder))
-    assert url.host is not None
-    assert url.port is not None
-    async with cut_at(n, where, url.host, url.port) as (port, cut):
-        through = url.set(host="127.0.0.1", port=port).render_as_string(hide_password=False)
-        settings = settings_from(make_environment(folder, database_url=through))
+    async with cut_at(n, where, folder) as (settings, cut):
         async with open_services(settings) as services:
             try:
                 await Runner(services, [JOB]).run(JOB, at(1), "test")

@@ -1,19 +1,19 @@
-"""What the check that stands before each request costs the database."""
+"""What the check that stands before each request costs the database, and whom it waits for."""
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import delete, text
 
-from app import sqlite_driver
 from app.services import Services, open_services
 from app.sessions.guard import find_principal
 from app.sessions.logins import Logins
+from app.sessions.tables import UserSession
 from app.settings import Settings
-from tests.databases import database_url
+from tests.databases import in_database
 from tests.exactly_once.proxy import cut_at
-from tests.service import make_environment, settings_from
 from tests.sessions.test_logins import someone
 
 NEVER = 1_000_000
@@ -29,31 +29,45 @@ async def logged_in(services: Services) -> str:
 
 @pytest.mark.only("postgres", "mysql", "mariadb")
 def test_a_check_is_one_round_trip(desk: Path) -> None:
-    url = make_url(database_url(desk))
-    assert url.host is not None
-    assert url.port is not None
+    async def messages() -> int:
+        async with (
+            cut_at(NEVER, "before", desk) as (settings, wire),
+            open_services(settings) as services,
+        ):
+            token = await logged_in(services)
+            before = wire.messages
+            assert await find_principal(services, token) is not None
+            return wire.messages - before
 
-    async def messages(host: str, port: int) -> int:
-        async with cut_at(NEVER, "before", host, port) as (front, wire):
-            through = url.set(host="127.0.0.1", port=front).render_as_string(hide_password=False)
-            settings = settings_from(make_environment(desk, database_url=through))
-            async with open_services(settings) as services:
-                token = await logged_in(services)
-                before = wire.messages
-                assert await find_principal(services, token) is not None
-                return wire.messages - before
-
-    assert asyncio.run(messages(url.host, url.port)) == 1
+    assert asyncio.run(messages()) == 1
 
 
 @pytest.mark.only("sqlite")
-def test_a_check_leaves_the_threads_alone(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_check_waits_for_no_writer(settings: Settings) -> None:
+    """Not for the lock, nor for the connection that whoever has it has."""
+    alone = settings.model_copy(update={"database_connections": 1})
+
     async def check() -> None:
-        async with open_services(settings) as services:
+        async with open_services(alone) as services:
             token = await logged_in(services)
-            monkeypatch.delattr(sqlite_driver.Connection, "run")
-            assert await find_principal(services, token) is not None
+            async with services.database.transaction() as session:
+                await session.execute(text("UPDATE user_account SET email = email"))
+                assert await find_principal(services, token) is not None
 
     asyncio.run(check())
+
+
+def test_a_transaction_after_a_check_is_one(settings: Settings) -> None:
+    """Its connection was in autocommit mode a moment before."""
+    alone = settings.model_copy(update={"database_connections": 1})
+
+    async def check() -> None:
+        async with open_services(alone) as services:
+            await logged_in(services)
+            with suppress(ZeroDivisionError):
+                async with services.database.transaction() as session:
+                    await session.execute(delete(UserSession))
+                    raise ZeroDivisionError
+
+    asyncio.run(check())
+    assert in_database(Path.cwd(), "SELECT count(*) FROM user_session") == [(1,)]
