@@ -90,7 +90,7 @@ def serve(
     migrate_unless_newer()
     configure_logging(settings)
     out.print(f"Keystead: [bold]{settings.base_url}[/] (try {settings.base_url}/docs)")
-    out.print(f"Mail goes to {_mail_goes_to(settings.mail_url)}")
+    out.print(f"Mail goes to {plain(_mail_goes_to(settings.mail_url))}")
     if half_configured is not None:
         log.warning("half configured", reason=half_configured)
     uvicorn.run(

@@ -20,8 +20,10 @@ from app.settings import Settings
 Result = TypeVar("Result")
 
 # What is piped elsewhere is not folded to the width of a screen that is not there.
-out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 160)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
+out = Console(
+    soft_wrap=True, highlight=False, emoji=False, width=None if sys.stdout.isatty() else 160
+)
+err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 
 
 class Failure(Exception):

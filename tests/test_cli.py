@@ -64,6 +64,13 @@ def test_a_database_that_is_not_migrated(folder: Path, command: list[str]) -> No
     assert "Traceback" not in said
 
 
+def test_names_are_not_taken_for_markup(tmp_path: Path) -> None:
+    home = tmp_path / ":key: [red]"
+    home.touch()
+    environment = make_environment(tmp_path, database_url=f"sqlite:///{home}/k.db")
+    assert str(home) in run_command(environment, "user", "list", code=1)
+
+
 @pytest.mark.parametrize("command", [["user", "list"], ["tick"], ["check"], ["migrate"]])
 def test_a_database_that_is_away(folder: Path, command: list[str]) -> None:
     environment = make_environment(folder, database_url="postgresql://u:hush@127.0.0.1:1/name")
