@@ -171,7 +171,7 @@ class Database:
         arguments = ARGUMENTS[parsed.get_driver_name()](mode, context, bounded=bounded)
         if renewed is not None:
             arguments["async_creator_fn"] = Renewed(arguments["async_creator_fn"], renewed)
-        if parsed.get_backend_name() != "sqlite":
+        if parsed.get_backend_name() == "postgresql":
             options["isolation_level"] = "READ COMMITTED"
         self.engine = create_async_engine(parsed, connect_args=arguments, **options)
         trusted = 0 if single else _TRUSTED_SECONDS

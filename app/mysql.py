@@ -50,6 +50,8 @@ async def connect(
     try:
         async with asyncio.timeout(connect_seconds):
             await connection._connect()
+            # Not by SQLAlchemy, which would end the driver's autocommit mode along with it.
+            await connection.query("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
     except BaseException:
         connection.close()
         raise

@@ -50,16 +50,10 @@ def open_reader(url: URL) -> sqlalchemy.Engine:
 
     A row found by its key takes a twentieth of what a hop takes. No writer is in its way.
     """
-    engine = create_engine(
+    return create_engine(
         url.set(drivername="sqlite"),
         poolclass=StaticPool,
         hide_parameters=True,
         # Readers wait only while the log of a process that died is taken over.
         connect_args={"isolation_level": None, "timeout": 1},
     )
-
-    @event.listens_for(engine, "connect")
-    def set_pragmas(connection: DBAPIConnection, _: object) -> None:
-        connection.cursor().execute("PRAGMA query_only=ON")
-
-    return engine

@@ -94,6 +94,25 @@ def test_a_statement_from_before_a_migration_is_run_again(
     in_services(check)
 
 
+def test_no_more_connections_are_open_than_were_asked_for(settings: Settings) -> None:
+    async def check() -> None:
+        async with Database(settings.database_url, connections=2) as database:
+
+            async def one() -> None:
+                async with database.transaction() as session:
+                    await session.execute(text("SELECT 1"))
+
+            async with database.transaction() as first, database.transaction() as second:
+                await first.execute(text("SELECT 1"))
+                await second.execute(text("SELECT 1"))
+                third = asyncio.create_task(one())
+                await asyncio.sleep(0.3)
+                assert not third.done()
+            await third
+
+    asyncio.run(check())
+
+
 def test_a_single_connection_is_not_used_for_ever(settings: Settings) -> None:
     """Whatever stands between may have dropped one that is minutes old without a word."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, text
 
+from app.database import Database
 from app.services import Services, open_services
 from app.sessions.guard import find_principal
 from app.sessions.logins import Logins
@@ -53,6 +54,19 @@ def test_a_check_waits_for_no_writer(settings: Settings) -> None:
             async with services.database.transaction() as session:
                 await session.execute(text("UPDATE user_account SET email = email"))
                 assert await find_principal(services, token) is not None
+
+    asyncio.run(check())
+
+
+def test_a_check_leaves_nothing_open(settings: Settings) -> None:
+    """A transaction that it left on its connection would be in the way of migrations."""
+
+    async def check() -> None:
+        async with open_services(settings) as services:
+            token = await logged_in(services)
+            assert await find_principal(services, token) is not None
+            async with Database(settings.database_url) as other, other.transaction() as session:
+                await session.execute(text("ALTER TABLE user_session ADD COLUMN more INTEGER"))
 
     asyncio.run(check())
 
