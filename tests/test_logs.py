@@ -95,6 +95,23 @@ def test_plain_uvicorn_logs_no_token_either_and_tells_when_the_schema_is_behind(
 
 
 @pytest.mark.only("sqlite")
+def test_a_log_on_a_full_disk_stops_nothing(tmp_path: Path) -> None:
+    """There is something to say at the start: the database has no tables."""
+    environment, port = make_environment(tmp_path), free_port()
+    command = [sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(port)]
+    with Path("/dev/full").open("wb") as full:
+        server = subprocess.Popen(command, env=environment, stdout=full, stderr=full)
+    try:
+        transport = httpx2.HTTPTransport(retries=8)
+        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", transport=transport) as client:
+            for _ in range(3):
+                assert client.get("/health/live").status_code == 200
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+@pytest.mark.only("sqlite")
 def test_a_bug_is_logged_and_answered_without_its_details(tmp_path: Path) -> None:
     """Break the database's schema under a running server."""
     with over_tcp(tmp_path, environment="production") as service:

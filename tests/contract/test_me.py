@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from tests.databases import in_database
 from tests.service import PASSWORD, Account, Service, new_address
 
 NEW = "a new password"
@@ -29,6 +30,16 @@ def test_without_a_login(service: Service) -> None:
     bodies: list[Any] = [{}, {"email": "no"}, [], None]
     for body in bodies:
         assert patch(service, None, body).status_code == 401
+
+
+def test_whoever_is_deactivated_behind_the_services_back(
+    service: Service, person: Account, headers: dict[str, str]
+) -> None:
+    """Their logins are still there: an operator had nothing but the database."""
+    deactivate = "UPDATE user_account SET is_active = false WHERE email = :email"
+    in_database(service.folder, deactivate, email=person.email)
+    assert service.client.get("/users/me", headers=headers).status_code == 401
+    assert patch(service, headers, {"password": NEW}).status_code == 401
 
 
 def test_a_broken_body_is_judged_after_the_guard(service: Service, headers: dict[str, str]) -> None:
