@@ -137,13 +137,16 @@ def test_more_logins_than_can_be_compared_are_refused(in_services: Callable[[Any
         ]
         last = asyncio.create_task(passwords.hash(PASSWORD))
         await asyncio.sleep(0)
-        with pytest.raises(PasswordsBusy):
-            await passwords.hash(PASSWORD)
-        held.pop().cancel()
-        await asyncio.sleep(0)
-        after = asyncio.create_task(passwords.hash(PASSWORD))
-        await asyncio.sleep(0)
-        go_on.set()
+        try:
+            with pytest.raises(PasswordsBusy):
+                async with asyncio.timeout(5):
+                    await passwords.hash(PASSWORD)
+            held.pop().cancel()
+            await asyncio.sleep(0)
+            after = asyncio.create_task(passwords.hash(PASSWORD))
+            await asyncio.sleep(0)
+        finally:
+            go_on.set()
         for hashed in await asyncio.gather(last, after):
             assert await passwords.verify(PASSWORD, hashed) == (True, None)
         await asyncio.gather(*held)

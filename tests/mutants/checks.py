@@ -1,0 +1,113 @@
+"""Defects of the check before each request, and of what it costs."""
+
+from tests.mutants.planted import DATABASE, MYSQLS, Edit, Mutant
+
+GUARD = "app/sessions/guard.py"
+READS = "    rows = await services.database.read("
+
+ENDS = "tests/sessions/test_logins.py::test_a_login_ends_on_every_worker_at_once"
+ROUND_TRIP = "tests/sessions/test_guard.py::test_a_check_is_one_round_trip"
+LEAVES_NOTHING = "tests/sessions/test_guard.py::test_a_check_leaves_nothing_open"
+TRANSACTION = "tests/sessions/test_guard.py::test_a_transaction_after_a_check_is_one"
+DEACTIVATED = (
+    "tests/contract/test_me.py::test_whoever_is_deactivated_behind_the_services_back[in-process]"
+)
+UNVERIFIED = "tests/contract/test_login.py::test_where_verification_is_required[in-process]"
+SUPERUSERS = "tests/contract/test_users.py::test_guards_come_first[in-process-GET]"
+OVERTAKEN = "tests/users/test_races.py::test_whoever_lost_the_login_meanwhile_changes_nothing"
+BOUND = "tests/users/test_passwords.py::test_more_logins_than_can_be_compared_are_refused"
+NICE = "tests/users/test_passwords.py::test_hashes_give_way"
+
+MUTANTS = [
+    Mutant(
+        "a principal that is remembered",
+        [
+            Edit(GUARD, "class Guard(SecurityBase):", "_SEEN = {}\n\n\nclass Guard(SecurityBase):"),
+            Edit(
+                GUARD,
+                READS,
+                READS.replace("await", "_SEEN[login_id] = _SEEN.get(login_id) or await"),
+            ),
+        ],
+        ("sqlite",),
+        ENDS,
+        "200",
+    ),
+    Mutant(
+        "autocommit that stays",
+        [Edit("app/postgres.py", 'to(connection, "READ COMMITTED")', "pass")],
+        ("postgres",),
+        TRANSACTION,
+        r"\[\(0,\)\] == \[\(1,\)\]",
+    ),
+    Mutant(
+        "a check in a transaction",
+        [Edit("app/postgres.py", 'to(driver, "AUTOCOMMIT")', "pass")],
+        ("postgres",),
+        ROUND_TRIP,
+        r"\d == 1",
+    ),
+    Mutant(
+        "a transaction that is not begun",
+        [Edit("app/mysql.py", 'connection.exec_driver_sql("BEGIN")', "pass")],
+        MYSQLS,
+        TRANSACTION,
+        r"\[\(0,\)\] == \[\(1,\)\]",
+    ),
+    Mutant(
+        "a read that leaves its transaction open",
+        [Edit(DATABASE, 'if parsed.get_backend_name() == "postgresql":', "if not single:")],
+        MYSQLS,
+        LEAVES_NOTHING,
+        "Lock wait timeout",
+    ),
+    Mutant(
+        "a rollback of nothing",
+        [Edit("app/mysql.py", "if self.get_transaction_status():", "if self:")],
+        MYSQLS,
+        ROUND_TRIP,
+        "2 == 1",
+    ),
+    Mutant(
+        "a login that outlives its account's being active",
+        [Edit(GUARD, "principal is None or not principal.is_active", "principal is None")],
+        ("sqlite",),
+        DEACTIVATED,
+        "200 == 401",
+    ),
+    Mutant(
+        "an address that nobody proved",
+        [Edit(GUARD, "if self.verified and not", "if False and not")],
+        ("sqlite",),
+        UNVERIFIED,
+        "403",
+    ),
+    Mutant(
+        "everybody a superuser",
+        [Edit(GUARD, "if self.superuser and not", "if False and not")],
+        ("sqlite",),
+        SUPERUSERS,
+        "403",
+    ),
+    Mutant(
+        "a change by whoever lost the login meanwhile",
+        [Edit("app/users/manager.py", "if login_id is not None and not (", "if False and not (")],
+        ("sqlite",),
+        OVERTAKEN,
+        "assert|DID NOT RAISE",
+    ),
+    Mutant(
+        "hashes without a bound",
+        [Edit("app/passwords.py", "if self._waiting >= MAX_WAITING:", "if False:")],
+        ("sqlite",),
+        BOUND,
+        "TimeoutError",
+    ),
+    Mutant(
+        "hashes that do not give way",
+        [Edit("app/passwords.py", "initializer=", "initializer=None and ")],
+        ("sqlite",),
+        NICE,
+        "assert",
+    ),
+]
