@@ -32,12 +32,12 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import FunctionElement
-from sqlalchemy.util import greenlet_spawn
 
-from app import postgres, sqlite
+from app import sqlite
 from app.drivers import ARGUMENTS, Renewed
 from app.dsn import without_tls
 from app.faults import told_apart
+from app.readers import FileReader, PoolReader
 
 Row = TypeVar("Row", bound=tuple[Any, ...])
 
@@ -175,7 +175,10 @@ class Database:
             options["isolation_level"] = "READ COMMITTED"
         self.engine = create_async_engine(parsed, connect_args=arguments, **options)
         trusted = 0 if single else _TRUSTED_SECONDS
-        self._reader = _behave(self.engine.sync_engine, trusted, bounded=bounded)
+        engine = self.engine.sync_engine
+        _behave(engine, trusted, bounded=bounded)
+        on_server = parsed.get_backend_name() != "sqlite"
+        self._reader = PoolReader(engine) if on_server else FileReader(engine.url)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
     async def read(self, statement: Select[Row], **values: Any) -> Sequence[sqlalchemy.Row[Row]]:
@@ -184,11 +187,8 @@ class Database:
         On SQLite the event loop waits for it. Raises Collision, Unavailable, and OSError.
         """
         with told_apart():
-            return await greenlet_spawn(self._read, statement, values)
-
-    def _read(self, statement: Select[Row], values: dict[str, Any]) -> Any:
-        with self._reader.connect() as connection:
-            return connection.execute(statement, values).all()
+            rows: Sequence[sqlalchemy.Row[Row]] = await self._reader.read(statement, values)
+            return rows
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -202,7 +202,7 @@ class Database:
                 await session.commit()
 
     async def close(self) -> None:
-        await greenlet_spawn(self._reader.dispose)
+        await self._reader.close()
         await self.engine.dispose()
 
     async def __aenter__(self) -> Self:
@@ -212,26 +212,20 @@ class Database:
         await self.close()
 
 
-def _behave(
-    engine: sqlalchemy.Engine, trusted_seconds: float, *, bounded: bool
-) -> sqlalchemy.Engine:
-    """Make `engine` behave as all do, and return another one for reads that stand alone.
+def _behave(engine: sqlalchemy.Engine, trusted_seconds: float, *, bounded: bool) -> None:
+    """Make `engine` behave as all do.
 
-    On a server it shares the connections; one that was idle for longer than `trusted_seconds` is
-    asked whether it is there.
+    A connection to a server that was idle for longer than `trusted_seconds` is asked whether it is
+    there.
     """
     if engine.dialect.name == "sqlite":
         sqlite.behave(engine, engine.url.database)
-        return sqlite.open_reader(engine.url)
+        return
     _ping_idle(engine, trusted_seconds)
-    reader = sqlalchemy.Engine(engine.pool, engine.dialect, engine.url, hide_parameters=True)
-    if engine.dialect.name == "postgresql":
-        postgres.read_alone(reader)
-    elif bounded:
+    if engine.dialect.name != "postgresql" and bounded:
         from app import mysql
 
         mysql.behave(engine)
-    return reader
 
 
 def _ping_idle(engine: sqlalchemy.Engine, trusted_seconds: float) -> None:

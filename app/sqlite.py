@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import URL, StaticPool, create_engine, event
+from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from app.folders import make_private
@@ -43,17 +43,3 @@ def behave(engine: sqlalchemy.Engine, path: str | None) -> None:
         reads = statement.startswith(_READS) and LOCK not in context.execution_options
         driver: Any = connection.connection.driver_connection
         driver.takes_lock = not reads
-
-
-def open_reader(url: URL) -> sqlalchemy.Engine:
-    """Return an engine that reads by one connection, without a thread.
-
-    A row found by its key takes a twentieth of what a hop takes. No writer is in its way.
-    """
-    return create_engine(
-        url.set(drivername="sqlite"),
-        poolclass=StaticPool,
-        hide_parameters=True,
-        # Readers wait only while the log of a process that died is taken over.
-        connect_args={"isolation_level": None, "timeout": 1},
-    )

@@ -3,6 +3,7 @@
 from tests.mutants.planted import DATABASE, MYSQLS, Edit, Mutant
 
 GUARD = "app/sessions/guard.py"
+READERS = "app/readers.py"
 READS = "    rows = await services.database.read("
 
 ENDS = "tests/sessions/test_logins.py::test_a_login_ends_on_every_worker_at_once"
@@ -35,14 +36,14 @@ MUTANTS = [
     ),
     Mutant(
         "autocommit that stays",
-        [Edit("app/postgres.py", 'to(connection, "READ COMMITTED")', "pass")],
+        [Edit(READERS, 'to(connection, "READ COMMITTED")', "pass")],
         ("postgres",),
         TRANSACTION,
         r"\[\(0,\)\] == \[\(1,\)\]",
     ),
     Mutant(
         "a check in a transaction",
-        [Edit("app/postgres.py", 'to(driver, "AUTOCOMMIT")', "pass")],
+        [Edit(READERS, 'to(driver, "AUTOCOMMIT")', "pass")],
         ("postgres",),
         ROUND_TRIP,
         r"\d == 1",
