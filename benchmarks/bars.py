@@ -46,6 +46,7 @@ class Bar:
 
 
 EXAMPLE, BETTER_AUTH = "the example", "better-auth"
+BARE = "a bare handler"
 EQUAL = "Keystead, the example's hash"
 
 
@@ -109,7 +110,7 @@ BARS = (
         "warm invocation − the bare handler's",
         "warm-lambda",
         (OURS, "p50, µs"),
-        ("a bare handler", "p50, µs"),
+        (BARE, "p50, µs"),
         how=sub,
         most=100,
         unit=" µs",

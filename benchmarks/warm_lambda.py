@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from uuid import UUID
 
+from benchmarks.bars import BARE
 from benchmarks.contenders import KEYSTEAD, keystead, surroundings
 from benchmarks.server import Server
 from benchmarks.sitting import OURS, Measures, Row, Sitting
@@ -58,9 +59,13 @@ def _login_of(authorization: str, database: str) -> str:
 ROW = Row(
     "warm-lambda",
     "Warm invocation on AWS Lambda",
-    {OURS: partial(measure, "handler"), "a bare handler": partial(measure, "bare_handler")},
+    {
+        OURS: partial(measure, "handler"),
+        BARE: partial(measure, "bare_handler"),
+        "floor: FastAPI behind Mangum": partial(measure, "fastapi_handler"),
+    },
     "The call of the handler in a process that has nothing but the artifact, beside a handler that "
-    "does nothing but the same select with the database's driver. What Lambda itself adds to an "
-    "invocation is the same for both, and not in it.",
+    "does nothing but the same select with the database's driver, and the same as the one route of "
+    "an application. What Lambda itself adds to an invocation is the same for all, and not in it.",
     by_difference=True,
 )
