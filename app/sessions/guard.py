@@ -60,6 +60,7 @@ class Guard(SecurityBase):
             raise Forbidden
         if self.superuser and not principal.is_superuser:
             raise Forbidden
+        request.state.principal = principal
         return principal
 
 

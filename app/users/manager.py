@@ -16,7 +16,7 @@ from fastapi_users.exceptions import (
 )
 from fastapi_users.schemas import BaseUserCreate, BaseUserUpdate
 
-from app.errors import LastSuperuser, NotFound, Unauthorized
+from app.errors import Forbidden, LastSuperuser, NotFound, Unauthorized
 from app.mail.outbox import Outbox
 from app.services import Services
 from app.users.letters import RESET, VERIFY, reset_proof, verify_proof
@@ -109,19 +109,24 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
     ) -> User:
         """Change an account. If `safe`, by its owner: flags are ignored, this login stays.
 
-        Raises InvalidPasswordException, UserAlreadyExists, LastSuperuser; NotFound if the account
-        is gone, and Unauthorized if the owner's login is.
+        Else by the superuser whose `request` it is. Raises InvalidPasswordException,
+        UserAlreadyExists, LastSuperuser, NotFound, Unauthorized, Forbidden.
         """
         assert isinstance(user_update, UserUpdate)
-        login_id = user.login_id if safe and isinstance(user, Principal) else None
-        return await self.apply(user_update.changes(safe=safe), user.id, login_id=login_id)
+        by = user if safe and isinstance(user, Principal) else _asking(request)
+        return await self.apply(user_update.changes(safe=safe), user.id, by=by, own=safe)
 
     async def apply(
-        self, changes: dict[str, Any], user_id: UUID, *, login_id: UUID | None = None
+        self,
+        changes: dict[str, Any],
+        user_id: UUID,
+        *,
+        by: Principal | None = None,
+        own: bool = False,
     ) -> User:
         """Make `changes` to an account and end the logins they must end; raises as `update`.
 
-        `login_id`: the owner's, who makes them.
+        `by`: who asks for it, which is the owner if `own`, else a superuser; None, an operator.
         """
         if "password" in changes:
             await self.validate_password(changes["password"])
@@ -130,19 +135,14 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
         needed = ["is_superuser", "is_active"] + ["is_verified"] * self.require_verified
         if any(changes.get(flag) is False for flag in needed):
             await self._keep_a_superuser(user_id)
-        current = await self.user_db.get_locked(user_id)
-        # Whoever ends a login locks its account first, so from here on it stays.
-        if login_id is not None and not (current and await self.logins.stands(login_id)):
-            raise Unauthorized
-        if current is None:
-            raise NotFound
+        current = await self._lock(user_id, by, own=own)
         # Only letter case is taken for the same mailbox: a look-alike may be another's.
         moved = changes.get("email", current.email).lower() != current.email.lower()
         if moved:
             changes = {"is_verified": False, **changes}
         user = await self.user_db.update(current, changes)
         if "hashed_password" in changes or not user.is_active:
-            await self.logins.end_all(user.id, but=login_id)
+            await self.logins.end_all(user.id, but=by.login_id if by and own else None)
         if moved:
             self._ask_for_proof(user)
         return user
@@ -184,12 +184,31 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
         return bool(user.is_active and claims["proof"] == reset_proof(self.signer, user))
 
     async def delete(self, user: User, request: Request | None = None) -> None:
-        """Delete an account with its logins. Raises NotFound, LastSuperuser."""
+        """Delete an account with its logins, for the superuser whose `request` it is.
+
+        Raises LastSuperuser, NotFound, Unauthorized, Forbidden.
+        """
         await self._keep_a_superuser(user.id)
-        current = await self.user_db.get_locked(user.id)
-        if current is None:
+        await self.user_db.delete(await self._lock(user.id, _asking(request)))
+
+    async def _lock(self, user_id: UUID, by: Principal | None, *, own: bool = False) -> User:
+        """Return an account, locked along with that of whoever asks, if they still may.
+
+        Time has passed since they were let in: a hash, or another who had the lock.
+        """
+        found = await self.user_db.get_all_locked({user_id, by.id if by else user_id})
+        if by is not None:
+            asking = found.get(by.id)
+            # Whoever deactivates or demotes them locks their account first: from here on it stays.
+            if not (asking and asking.is_active and await self.logins.stands(by.login_id)):
+                raise Unauthorized
+            if self.require_verified and not asking.is_verified:
+                raise Forbidden
+            if not (own or asking.is_superuser):
+                raise Forbidden
+        if user_id not in found:
             raise NotFound
-        await self.user_db.delete(current)
+        return found[user_id]
 
     async def _keep_a_superuser(self, without: UUID) -> None:
         """Raise LastSuperuser if nobody else could manage accounts; one such change at a time."""
@@ -200,3 +219,11 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
     def _ask_for_proof(self, user: User) -> None:
         if user.is_active and not user.is_verified:
             self.outbox.put(VERIFY, user.email)
+
+
+def _asking(request: Request | None) -> Principal | None:
+    """Return whom a guard let in with `request`; None without one, for an operator."""
+    if request is None:
+        return None
+    principal: Principal = request.state.principal
+    return principal

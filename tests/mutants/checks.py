@@ -4,6 +4,7 @@ from tests.mutants.planted import DATABASE, MYSQLS, Edit, Mutant
 
 GUARD = "app/sessions/guard.py"
 READERS = "app/readers.py"
+MANAGER = "app/users/manager.py"
 READS = "    rows = await services.database.read("
 
 ENDS = "tests/sessions/test_logins.py::test_a_login_ends_on_every_worker_at_once"
@@ -16,6 +17,10 @@ DEACTIVATED = (
 UNVERIFIED = "tests/contract/test_login.py::test_where_verification_is_required[in-process]"
 SUPERUSERS = "tests/contract/test_users.py::test_guards_come_first[in-process-GET]"
 OVERTAKEN = "tests/users/test_races.py::test_whoever_lost_the_login_meanwhile_changes_nothing"
+DEMOTED = (
+    "tests/users/test_races.py"
+    "::test_whoever_lost_the_right_meanwhile_changes_nobody[is_superuser-403-PATCH-change0]"
+)
 BOUND = "tests/users/test_passwords.py::test_more_logins_than_can_be_compared_are_refused"
 NICE = "tests/users/test_passwords.py::test_hashes_give_way"
 
@@ -92,10 +97,17 @@ MUTANTS = [
     ),
     Mutant(
         "a change by whoever lost the login meanwhile",
-        [Edit("app/users/manager.py", "if login_id is not None and not (", "if False and not (")],
+        [Edit(MANAGER, "await self.logins.stands(by.login_id)", "True")],
         ("sqlite",),
         OVERTAKEN,
         "assert|DID NOT RAISE",
+    ),
+    Mutant(
+        "a change by whoever was a superuser when it began",
+        [Edit(MANAGER, "if not (own or asking.is_superuser):", "if False:")],
+        ("sqlite", "postgres"),
+        DEMOTED,
+        "200 == 403",
     ),
     Mutant(
         "hashes without a bound",

@@ -3,22 +3,29 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from fastapi.security import OAuth2PasswordRequestForm
+from sqlalchemy import delete
 
+from app.database import Database
+from app.dsn import with_driver
 from app.errors import Unauthorized
 from app.mail.outbox import Outbox
 from app.services import Services
 from app.sessions.guard import find_principal
 from app.sessions.logins import Logins
+from app.sessions.tables import UserSession
 from app.users.manager import UserManager
 from app.users.schemas import UserCreate
 from app.users.store import UserStore
 from app.users.tables import User
-from tests.service import PASSWORD
+from tests.service import PASSWORD, over_tcp
 
 ADDRESS = "arthur@camelot.bt"
 FORM = OAuth2PasswordRequestForm(username=ADDRESS, password=PASSWORD)
@@ -108,8 +115,7 @@ def test_whoever_lost_the_login_meanwhile_changes_nothing(
             thief = await find_principal(services, token)
             assert thief is not None
             async with manager(services) as accounts:
-                change = {"password": "the thief's"}
-                await accounts.apply(change, thief.id, login_id=thief.login_id)
+                await accounts.apply({"password": "the thief's"}, thief.id, by=thief, own=True)
 
         async with (
             Pause(services, monkeypatch).around(steal()) as theft,
@@ -122,3 +128,38 @@ def test_whoever_lost_the_login_meanwhile_changes_nothing(
             assert await accounts.authenticate(FORM) is not None
 
     in_services(check)
+
+
+@pytest.mark.parametrize(
+    ("method", "change"), [("PATCH", {"password": "another 1"}), ("DELETE", None)]
+)
+@pytest.mark.parametrize(
+    ("loss", "status"), [("is_superuser", 403), ("is_active", 401), ("login", 401)]
+)
+def test_whoever_lost_the_right_meanwhile_changes_nobody(
+    tmp_path: Path, method: str, change: dict[str, str] | None, loss: str, status: int
+) -> None:
+    """A superuser's change, which waits for whoever takes the right to it away."""
+    with over_tcp(tmp_path, workers=1) as service, ThreadPoolExecutor() as threads:
+        superuser, other = service.superuser(), service.register()
+        headers = service.login(superuser)
+
+        async def take_away() -> Future[Any]:
+            url = with_driver(service.environment["KEYSTEAD_DATABASE_URL"])
+            async with Database(url) as database, database.transaction() as session:
+                user = await UserStore(session).get_locked(UUID(superuser.id))
+                if loss == "login":
+                    await session.execute(delete(UserSession))
+                else:
+                    setattr(user, loss, False)
+                    await session.flush()
+                path = f"/users/{other.id}"
+                asked = threads.submit(
+                    service.client.request, method, path, headers=headers, json=change
+                )
+                await asyncio.sleep(1)
+                assert not asked.done()
+            return asked
+
+        assert asyncio.run(take_away()).result(30).status_code == status
+        assert service.try_login(other.email, PASSWORD).status_code == 200
