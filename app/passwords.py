@@ -23,8 +23,10 @@ Result = TypeVar("Result")
 MAX_BYTES = 1_024
 # All that bcrypt ever looked at; its library refuses more instead of cutting it off.
 _BCRYPT_BYTES = 72
-# Hashes under way or waiting, three seconds' worth: whoever came after them would have gone.
+# Hashes under way or waiting, and how many seconds one waits to be begun: less than a client does,
+# and than a server that stops gives its requests.
 MAX_WAITING = 256
+WAIT_SECONDS = 5
 _NICENESS = 15
 
 
@@ -93,9 +95,15 @@ class Passwords:
         if self._waiting >= MAX_WAITING:
             raise PasswordsBusy
         self._waiting += 1
+        hashing = self._threads.submit(work)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            done = asyncio.wrap_future(hashing)
+            await asyncio.wait({done}, timeout=WAIT_SECONDS)
+            if hashing.cancel():
+                raise PasswordsBusy
+            return await done
         finally:
+            hashing.cancel()
             self._waiting -= 1
 
     def close(self) -> None:

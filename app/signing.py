@@ -15,7 +15,7 @@ from app import clock
 _ALGORITHM = "HS256"
 
 
-# Verified tokens that are remembered, of some 300 bytes each.
+# Verified tokens that are remembered, of some 1,100 bytes each.
 _REMEMBERED = 10_000
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.pool import QueuePool
 
 from app.errors import PasswordsBusy
 from app.mail.outbox import Outbox
-from app.passwords import MAX_WAITING, Passwords
+from app.passwords import MAX_WAITING, Passwords, _cores
 from app.services import Services
 from app.sessions.logins import Logins
 from app.settings import Settings
@@ -150,6 +150,30 @@ def test_more_logins_than_can_be_compared_are_refused(in_services: Callable[[Any
         for hashed in await asyncio.gather(last, after):
             assert await passwords.verify(PASSWORD, hashed) == (True, None)
         await asyncio.gather(*held)
+
+    in_services(check)
+
+
+def test_a_hash_that_is_not_begun_in_time_is_refused(
+    in_services: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was begun ends, however long it takes."""
+    monkeypatch.setattr("app.passwords.WAIT_SECONDS", 0.5)
+
+    async def check(services: Services) -> None:
+        passwords, go_on = services.passwords, threading.Event()
+        held = [
+            asyncio.create_task(passwords._off_the_loop(lambda: go_on.wait(30)))
+            for _ in range(_cores())
+        ]
+        await asyncio.sleep(0)
+        try:
+            with pytest.raises(PasswordsBusy):
+                await passwords.hash(PASSWORD)
+        finally:
+            go_on.set()
+        assert await asyncio.gather(*held) == [True] * _cores()
+        assert await passwords.verify(PASSWORD, await passwords.hash(PASSWORD)) == (True, None)
 
     in_services(check)
 
