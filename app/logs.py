@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import ClassVar, TextIO
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 from app.settings import Settings
 
@@ -66,9 +66,18 @@ def _form(settings: Settings) -> list[Processor]:
         ]
     # Plain tracebacks: the decorated ones print local variables, passwords among them.
     return [
+        _printable,
         structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(),
             exception_formatter=structlog.dev.plain_traceback,
             pad_event_to=24,
-        )
+        ),
     ]
+
+
+def _printable(_: object, __: str, entry: EventDict) -> EventDict:
+    """Spell out what a terminal would obey: anybody may ask for a path with an escape in it."""
+    for name, value in entry.items():
+        if name != "event" and isinstance(value, str) and not value.isprintable():
+            entry[name] = value.encode("unicode_escape").decode()
+    return entry

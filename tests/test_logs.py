@@ -66,6 +66,13 @@ def test_production_logs_json_with_the_request_id_of_the_answer(tmp_path: Path) 
 
 
 @pytest.mark.only("sqlite")
+def test_a_path_is_no_terminals_command(tmp_path: Path) -> None:
+    with over_tcp(tmp_path, environment="development") as service:
+        assert service.client.get("/%1b[31mred%0aline").status_code == 404
+    assert r"path=/\x1b[31mred\nline " in (tmp_path / "log").read_text()
+
+
+@pytest.mark.only("sqlite")
 def test_plain_uvicorn_logs_no_token_either_and_tells_when_the_schema_is_behind(
     tmp_path: Path,
 ) -> None:
