@@ -178,7 +178,7 @@ class Database:
         engine = self.engine.sync_engine
         _behave(engine, trusted, bounded=bounded)
         on_server = parsed.get_backend_name() != "sqlite"
-        self._reader = PoolReader(engine) if on_server else FileReader(engine.url)
+        self._reader = PoolReader(engine) if on_server else FileReader(parsed.database or "")
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
     async def read(self, statement: Select[Row], **values: Any) -> Sequence[sqlalchemy.Row[Row]]:

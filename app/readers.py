@@ -1,10 +1,12 @@
 """Reads that stand alone: one round trip each, and no transaction."""
 
+import sqlite3
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
+from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, Executable, StaticPool, create_engine, event
+from sqlalchemy import Connection, Engine, Executable, StaticPool, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util import greenlet_spawn
@@ -36,13 +38,16 @@ class FileReader:
     pool does. No writer is in its way.
     """
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, file: str) -> None:
+        """Take its path. Nothing is made where there is no file."""
+        # Readers wait only while the log of a process that died is taken over.
+        options: dict[str, Any] = {"isolation_level": None, "timeout": 1}
+        uri = f"file:{quote(file)}?mode=rw"
         self._engine = create_engine(
-            url.set(drivername="sqlite"),
+            "sqlite://",
+            creator=lambda: sqlite3.connect(uri, uri=True, **options),
             poolclass=StaticPool,
             hide_parameters=True,
-            # Readers wait only while the log of a process that died is taken over.
-            connect_args={"isolation_level": None, "timeout": 1},
         )
 
     @cached_property

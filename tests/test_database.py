@@ -8,10 +8,11 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import time_machine
-from sqlalchemy import make_url, text, update
+from sqlalchemy import make_url, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 import app.drivers
@@ -50,6 +51,24 @@ def test_a_failed_statement_does_not_stop_the_loop_later(tmp_path: Path) -> None
                 return stopped
 
     assert asyncio.run(check()) < 5
+
+
+@pytest.mark.only("sqlite")
+def test_a_read_makes_no_database(tmp_path: Path) -> None:
+    """The file of one that is put back would come too late."""
+    file = tmp_path / "50 % of? #1.db"
+
+    async def check() -> None:
+        async with Database(f"sqlite+aiosqlite:///{quote(str(file))}") as database:
+            with pytest.raises(Unavailable):
+                await database.read(select(TickCounter.value))
+            assert not file.exists()
+            async with database.transaction() as session:
+                await session.execute(text("CREATE TABLE tick_counter (value INTEGER)"))
+                await session.execute(text("INSERT INTO tick_counter VALUES (7)"))
+            assert (await database.read(select(TickCounter.value)))[0].value == 7
+
+    asyncio.run(check())
 
 
 def test_a_transaction_sees_what_others_have_committed(
