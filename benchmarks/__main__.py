@@ -1,15 +1,16 @@
-"""Measures Keystead beside others, and writes docs/performance.md after all rows, or when told to.
+"""Measures Keystead beside others, and writes what it finds to docs/performance.md.
 
-    .tox/sqlite/bin/python -m benchmarks [ROW …] [--databases sqlite …] [--rounds 5] [--seconds 5]
-    .tox/sqlite/bin/python -m benchmarks --write
+    .venv/bin/tox -e benchmark [-- ROW … --databases sqlite … --rounds 5 --seconds 5]
 
-What is found goes to .cache/benchmarks/results.json at once, a row in the place of what it was
-before, so that rows can be measured in several sittings; all of them take about two
-hours. Charts need the dependency group `benchmark`.
+Rows add up over sittings: each takes the place of what it was before once its last round is over.
 """
 
 import argparse
+import shutil
+import signal
+import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
@@ -51,22 +52,48 @@ ROWS: dict[str, Row] = {
 
 
 def main() -> None:
-    """Measure, or write."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}")
-    parser.add_argument("--databases", nargs="+", choices=databases.KINDS)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=5, help="how long each load lasts")
-    parser.add_argument("--write", action="store_true", help="write the page, and measure nothing")
+    """Measure, then write the page."""
+    # Whatever a server or a contender needs to be told at the end, it is told.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    asked = arguments()
+    for name in asked.databases or databases.KINDS:
+        wanted = [ROWS[row] for row in asked.rows or ROWS if name in ROWS[row].databases]
+        sit(name, wanted, asked.rounds, asked.seconds)
+    page.write(list(ROWS.values()))
+
+
+def arguments() -> argparse.Namespace:
+    """Return what is to be measured, and how; exit where that cannot be."""
+    parser = argparse.ArgumentParser(
+        prog="benchmarks",
+        description=__doc__.partition("\n")[0],
+        epilog="rows: " + "; ".join(f"{row.name}, {row.title.lower()}" for row in ROWS.values()),
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("rows", nargs="*", metavar="ROW", help="measure these alone")
+    parser.add_argument(
+        "--databases", nargs="+", choices=databases.KINDS, help="on these alone", default=[]
+    )
+    parser.add_argument("--rounds", type=positive, default=5, help="how often")
+    parser.add_argument("--seconds", type=positive, default=5, help="how long each load lasts")
     asked = parser.parse_args()
-    if unknown := set(asked.rows) - set(ROWS):
-        parser.error(f"no such row: {', '.join(unknown)}")
-    if not asked.write:
-        for name in asked.databases or databases.KINDS:
-            wanted = [ROWS[row] for row in asked.rows or ROWS if name in ROWS[row].databases]
-            sit(name, wanted, asked.rounds, asked.seconds)
-    if asked.write or not asked.rows:
-        page.write(list(ROWS.values()))
+    for name in asked.rows:
+        if name not in ROWS:
+            parser.error(f"no such row: {name}")
+        if asked.databases and not set(asked.databases) & set(ROWS[name].databases):
+            parser.error(f"{name} is measured on {', '.join(ROWS[name].databases)} alone")
+    if find_spec("matplotlib") is None:
+        parser.error("charts need matplotlib: run me by `.venv/bin/tox -e benchmark`")
+    if shutil.which("npm") is None:
+        parser.error("better-auth needs npm, which is a package of Debian's")
+    return asked
+
+
+def positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
 
 
 def sit(database: str, rows: list[Row], number: int, seconds: int) -> None:
@@ -79,10 +106,13 @@ def sit(database: str, rows: list[Row], number: int, seconds: int) -> None:
         sitting = Sitting(database, Path(folder), seconds)
         for row in rows:
             found = []
-            for one in rounds(row, sitting, number):
+            for one in rounds(row, sitting, number, console.print):
                 found.append(one)
                 console.print(row.name, database, one)
-                results.keep(row, database, server.version, seconds, found)
+            results.keep(row, database, server.version, seconds, found)
 
 
-main()
+try:
+    main()
+except KeyboardInterrupt:
+    sys.exit(130)

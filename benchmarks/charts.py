@@ -2,12 +2,11 @@
 
 import statistics
 from collections.abc import Sequence
-from importlib.util import find_spec
 from typing import Any
 
 from benchmarks.environments import ROOT
 from benchmarks.results import Found
-from benchmarks.sitting import OURS, SERVERS, Row
+from benchmarks.sitting import OTHERS_DATABASES, OURS, SERVERS, Row
 
 DOCS = ROOT / "docs"
 BLUE, RED, GREY = "#2a7fb8", "#d1603d", "0.75"
@@ -15,13 +14,14 @@ BLUE, RED, GREY = "#2a7fb8", "#d1603d", "0.75"
 
 def draw(row: Row, found: Sequence[Found]) -> list[str]:
     """Draw the chart of `row` where it has one; return the names of files beside the page."""
-    if row.chart is None or find_spec("matplotlib") is None:
+    drawn = [each for each in found if row.alone or each.database in OTHERS_DATABASES]
+    if row.chart is None or not drawn:
         return []
     import matplotlib
 
     matplotlib.use("svg")
     matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "", "font.size": 9})
-    figure = {"bars": _bars, "storm": _storm, "growth": _growth}[row.chart](found)
+    figure = {"bars": _bars, "storm": _storm, "growth": _growth}[row.chart](drawn)
     name = f"performance-{row.name}.svg"
     figure.savefig(DOCS / name, metadata={"Date": None, "Creator": None})
     return [name]
@@ -44,11 +44,10 @@ def _panels(found: Sequence[Found], height: float, **options: Any) -> tuple[Any,
 
 def _bars(found: Sequence[Found]) -> Any:
     """Who does how much beside the example, a bar each, with the least and the most."""
-    compared = [each for each in found if len(each.rounds[0]) > 1]
-    names = list(compared[0].rounds[0])
-    measure = next(iter(compared[0].rounds[0][OURS]))
-    figure, axes = _panels(compared, 0.5 + 0.3 * len(names), sharex=True, sharey=True)
-    for axis, each in zip(axes, compared, strict=True):
+    names = list(found[0].rounds[0])
+    measure = next(iter(found[0].rounds[0][OURS]))
+    figure, axes = _panels(found, 0.5 + 0.3 * len(names), sharex=True, sharey=True)
+    for axis, each in zip(axes, found, strict=True):
         for place, name in enumerate(names):
             values = [one[name][measure] / one["the example"][measure] for one in each.rounds]
             middle = statistics.median(values)
@@ -63,7 +62,7 @@ def _bars(found: Sequence[Found]) -> Any:
                 va="center",
             )
         axis.set_yticks(range(len(names)), names)
-        axis.set_xlabel(f"{measure}, the example = 1")
+        axis.set_xlabel(f"{measure}, as multiples of the example's; lines: least to most")
         axis.margins(x=0.12)
     axes[0].invert_yaxis()
     return figure

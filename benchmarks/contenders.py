@@ -212,9 +212,9 @@ EXAMPLE_DATABASE = Contender(
 )
 BETTER_AUTH = Contender("better-auth", BetterAuth(), better_auth)
 FLOORS = (
-    Contender("floor: FastAPI", Floor(), floor("with_fastapi")),
-    Contender("floor: Starlette", Floor(), floor("with_starlette")),
-    Contender("floor: Starlette, driver", Floor(), floor("with_driver")),
+    Contender("bare FastAPI", Floor(), floor("with_fastapi")),
+    Contender("bare Starlette", Floor(), floor("with_starlette")),
+    Contender("bare Starlette, no SQLAlchemy", Floor(), floor("with_driver")),
 )
 SERVICES = (KEYSTEAD, EXAMPLE, EXAMPLE_DATABASE, BETTER_AUTH)
 

@@ -45,7 +45,7 @@ def measure(contender: Contender, open_: Callable[[Server], Ask], sitting: Sitti
                 servers[size].done(request)
                 if number > 0:
                     took[size].append((time.perf_counter() - begun) * 1_000)
-    return {f"{size:,} users, ms": statistics.median(took[size]) for size in reversed(SIZES)}
+    return {f"{size:,} users, ms": statistics.median(took[size]) for size in SIZES}
 
 
 def filled(contender: Contender, size: int, sitting: Sitting) -> Server:

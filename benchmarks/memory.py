@@ -33,7 +33,7 @@ ROW = Row(
     f"Memory in {LOGINS} logins, {AT_ONCE} at once",
     {each.name: partial(measure, each) for each in SERVICES},
     "Of the one process, resident. At most is what a machine or a container needs to have. After "
-    "them, Keystead keeps the memory of as many hashes as there are cores, 19 MiB each: given back "
+    "them, Keystead keeps the memory of as many hashes as there are cores, 20 MB each: given back "
     "and asked for again, a hash takes half as long again.",
     databases=ALL_DATABASES,
 )

@@ -17,20 +17,30 @@ INTRODUCTION = """\
 Keystead beside three others that do the same, each in an environment of its own:
 
 - *the example*: the application that fastapi-users' documentation puts together, with its JSON Web
-  Tokens, served as that says, by uvicorn with its recommended extras;
+  Tokens, served as that says, by uvicorn with its recommended extras. It hashes with its library's
+  default, Argon2id with 64 MiB, three passes and four lanes;
 - *the example, DatabaseStrategy*: the same with logins in the database, which end when they are
   told to, as Keystead's do;
 - *better-auth*: as its documentation puts it together, on Node's own server, with its rate limit
-  off, because all who ask here have one address, and SQLite's write-ahead log on;
+  off, because all who ask here have one address, and SQLite's write-ahead log on. It hashes with
+  scrypt, N = 16,384 and r = 16, which is 32 MiB.
 
-and beside *floors*: the least that answers a request with the same select. Keystead runs as
-`keystead serve` runs it, in production's settings: one worker, jobs by the clock, mail into files.
+Keystead runs as `keystead serve` runs it, in production's settings: one worker, jobs by the clock,
+mail into files. It hashes with the least that OWASP asks for, Argon2id with 19 MiB, two passes and
+one lane; *Keystead, the example's hash* has the example's parameters.
+
+*Bare* frameworks answer with the same select and nothing else. They are no limit on SQLite: by
+SQLAlchemy's asynchronous engine, each statement is handed to a thread four times there.
 
 Each round starts everyone anew with a new database, in an order that is shuffled, and asks each for
-as long. Figures are medians, with the least and the most of the rounds; so are ratios, each of them
-of one round. Databases are on the same machine and commit to its disk.
+as long, in closed loops: who is answered asks again. Whoever asks, the databases and their disk are
+on the same machine. Figures are medians, with the least and the most of the rounds in brackets. A
+ratio is taken within each round, where both had the same weather: the median of those is not the
+ratio of the medians beside it. It is better high for what is done in a second, and low for times
+and memory.
 
-`python -m benchmarks` does it again: `--help` says how to do a part of it.
+[CONTRIBUTING](../CONTRIBUTING.md) says how to do it again; the figures of each round are in
+[performance.json](performance.json).
 """
 
 
@@ -51,6 +61,7 @@ def write(rows: Sequence[Row]) -> None:
         if mine:
             parts.append(f"## {row.title}\n")
             parts += [f"{row.about}\n"] if row.about else []
+            parts.append("".join(_when(mine)))
             parts += [f"![{row.title}]({name})\n" for name in charts.draw(row, mine)]
             parts.append("".join(_table(row, mine)))
     PAGE.write_text("\n".join(parts))
@@ -61,14 +72,18 @@ def _bars(found: list[Found]) -> Iterator[str]:
     yield "## What is promised\n"
     lines = [_line("What", "Promised", "Database", "Measured", "")]
     lines.append("| --- | --- | --- | --: | --- |\n")
+    limits = {}
     for bar in BARS:
         for each in found:
             if each.row == bar.row and (values := bar.values(each.rounds)):
                 spread = spread_of(values)
                 kept = "kept" if bar.holds(spread.middle) else "**missed**"
+                if not bar.holds(spread.middle) and bar.limit:
+                    limits[bar.title] = bar.limit
                 told = _spell(spread, bar.unit)
                 lines.append(_line(bar.title, bar.promise, SERVERS[each.database], told, kept))
     yield "".join(lines)
+    yield "".join(f"- *{title}*: {limit}.\n" for title, limit in limits.items())
 
 
 def _conditions(found: list[Found]) -> Iterator[str]:
@@ -77,16 +92,23 @@ def _conditions(found: list[Found]) -> Iterator[str]:
     servers = sorted({each.server.partition("-")[0] for each in found})
     machines = sorted({each.machine for each in found})
     versions = sorted({each.versions for each in found})
-    rounds = sorted({len(each.rounds) for each in found})
-    seconds = sorted({each.seconds for each in found})
     told = {
         "Machine": machines,
         "Databases": [", ".join(servers)],
         "Versions": versions,
-        "Rounds": [" or ".join(map(str, rounds))],
-        "Each load": [" or ".join(map(str, seconds)) + " s"],
     }
     yield "".join(f"- {name}: {'; '.join(values)}\n" for name, values in told.items())
+
+
+def _when(found: list[Found]) -> Iterator[str]:
+    """Say how often what was measured, and when."""
+    told: dict[str, list[str]] = {}
+    for each in found:
+        often = "One round" if len(each.rounds) == 1 else f"{len(each.rounds)} rounds"
+        how = f"{often} of {each.seconds} s, {each.day}, Keystead {each.commit}"
+        told.setdefault(how, []).append(SERVERS[each.database])
+    for how, servers in told.items():
+        yield f"*{how}{'' if len(told) == 1 else ': ' + ', '.join(servers)}.*  \n"
 
 
 def _table(row: Row, found: list[Found]) -> Iterator[str]:
@@ -134,11 +156,13 @@ def spread_of(values: list[float]) -> Spread:
 def _spell(spread: Spread, unit: str = "") -> str:
     """Return the median and, in brackets, the rest; with three digits that count."""
     middle, least, most = map(_number, spread)
-    return f"{middle}{unit} ({least}–{most})"
+    around = "" if least == most else f" ({least}–{most})"
+    return f"{middle}{unit}{around}"
 
 
 def _number(value: float) -> str:
-    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+    sizes = {100: 0, 10: 1, 0.1: 2, 0: 4}
+    digits = next(digits for size, digits in sizes.items() if abs(value) >= size)
     return f"{value:,.{digits}f}"
 
 

@@ -1,17 +1,19 @@
-"""What was found, kept in a file: each row on each database in the place of what it was before."""
+"""What was found, kept beside the page: each row on each database in the place of its last."""
 
 import json
 import os
 import platform
 import re
+import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from app import clock
 from benchmarks.environments import PEERS, ROOT
 from benchmarks.sitting import Measures, Row
 
-FILE = ROOT / ".cache" / "benchmarks" / "results.json"
+FILE = ROOT / "docs" / "performance.json"
 # The packages whose versions the page tells, and the files that have them.
 VERSIONS = {
     PEERS / "keystead.txt": ("fastapi", "fastapi-users", "sqlalchemy", "asyncpg", "uvicorn"),
@@ -24,11 +26,13 @@ VERSIONS = {
 class Found:
     """The rounds of a row on a database, and what they were measured with.
 
-    `seconds`: how long each load lasted.
+    `seconds`: how long each load lasted. `day` and `commit`: when, and of which Keystead.
     """
 
     row: str
     database: str
+    day: str
+    commit: str
     server: str
     machine: str
     versions: str
@@ -39,10 +43,11 @@ class Found:
 def keep(
     row: Row, database: str, server: str, seconds: int, rounds: Sequence[dict[str, Measures]]
 ) -> None:
-    """Write down what was found so far."""
-    found = Found(row.name, database, server, machine(), versions(), seconds, list(rounds))
+    """Write down what was found."""
+    day = clock.now().date().isoformat()
+    about = (day, commit(), server, machine(), versions())
+    found = Found(row.name, database, *about, seconds, list(rounds))
     kept = {(each.row, each.database): each for each in read()} | {(row.name, database): found}
-    FILE.parent.mkdir(parents=True, exist_ok=True)
     draft = FILE.with_suffix(".draft")
     draft.write_text(json.dumps([asdict(each) for each in kept.values()], indent=1) + "\n")
     draft.replace(FILE)
@@ -53,6 +58,13 @@ def read() -> list[Found]:
     if not FILE.exists():
         return []
     return [Found(**each) for each in json.loads(FILE.read_text())]
+
+
+def commit() -> str:
+    """Say what was checked out; with a + if files that are kept had changed."""
+    command = ["git", "describe", "--always", "--dirty=+", "--abbrev=8", "--exclude=*"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
 
 
 def machine() -> str:

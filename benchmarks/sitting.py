@@ -58,12 +58,20 @@ class Row:
         return "Keystead − this" if self.by_difference else "Keystead ÷ this"
 
 
-def rounds(row: Row, sitting: Sitting, number: int) -> Iterator[dict[str, Measures]]:
-    """Measure every subject once a round, in an order that is shuffled anew each time."""
+def rounds(
+    row: Row, sitting: Sitting, number: int, tell: Callable[[str], None]
+) -> Iterator[dict[str, Measures]]:
+    """Measure every subject once a round, in an order that is shuffled anew each time.
+
+    `tell` is told which is next.
+    """
     alone = sitting.database not in OTHERS_DATABASES
     names = [name for name in row.subjects if not alone or name.startswith(OURS)]
     order = random.Random(1)
-    for _ in range(number):
+    for turn in range(1, number + 1):
         order.shuffle(names)
-        found = {name: row.subjects[name](sitting) for name in names}
+        found = {}
+        for name in names:
+            tell(f"{row.name} on {SERVERS[sitting.database]}, round {turn} of {number}: {name}")
+            found[name] = row.subjects[name](sitting)
         yield {name: found[name] for name in row.subjects if name in found}

@@ -64,7 +64,8 @@ START = Row(
     "start",
     "Process start to first answer",
     {each.name: partial(start, each) for each in SERVICES},
-    "On a database that is up to date. Each looks whether it is.",
+    "On a database that is up to date; Keystead and the example look whether it is. Keystead's "
+    "command reads its arguments and settings before it imports the application.",
 )
 IMPORT = Row(
     "import",

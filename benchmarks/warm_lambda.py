@@ -62,7 +62,7 @@ ROW = Row(
     {
         OURS: partial(measure, "handler"),
         BARE: partial(measure, "bare_handler"),
-        "floor: FastAPI behind Mangum": partial(measure, "fastapi_handler"),
+        "bare FastAPI behind Mangum": partial(measure, "fastapi_handler"),
     },
     "The call of the handler in a process that has nothing but the artifact, beside a handler that "
     "does nothing but the same select with the database's driver, and the same as the one route of "
