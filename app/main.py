@@ -7,6 +7,7 @@ gc.disable()
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.util import find_spec
 from typing import Any
 
 import structlog
@@ -41,6 +42,9 @@ from app.web import Bodies, Replay, RequestLog, SecurityHeaders
 
 log = structlog.get_logger()
 
+# Where OpenTelemetry's SDK is not installed, FastAPI would look for it at each request.
+_TRACED = find_spec("opentelemetry.sdk") is not None
+
 _SUMMARIES = {
     "auth:jwt.login": "Log in",
     "auth:jwt.logout": "Log out",
@@ -63,6 +67,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         strict_content_type=False,
         docs_url=None,
         redoc_url=None,
+        telemetry=None if _TRACED else {"tracing": False, "metrics": False, "logs": False},
     )
     app.add_middleware(Replay)
     app.add_middleware(Bodies, limit=settings.body_limit_bytes)
