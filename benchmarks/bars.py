@@ -130,7 +130,8 @@ BARS = (
         most=100,
         unit=" µs",
         limit="FastAPI with one route behind Mangum takes nearly all of it; a select by SQLAlchemy "
-        "is 60 µs more, the limit to its time 30, a line of the log 25",
+        "is 60 µs more, the limit to its time 30, a line of the log 25; on PostgreSQL a connection "
+        "is asked first whether it is there, for the sandbox may have slept",
     ),
     *map(flat, ("login", "look-up", "list, first page", "list, deep page", "search")),
 )

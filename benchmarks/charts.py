@@ -62,7 +62,7 @@ def _bars(found: Sequence[Found]) -> Any:
                 va="center",
             )
         axis.set_yticks(range(len(names)), names)
-        axis.set_xlabel(f"{measure}, as multiples of the example's; lines: least to most")
+        axis.set_xlabel(f"{measure} ÷ the example's, least to most")
         axis.margins(x=0.12)
     axes[0].invert_yaxis()
     return figure

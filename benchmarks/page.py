@@ -161,7 +161,7 @@ def _spell(spread: Spread, unit: str = "") -> str:
 
 
 def _number(value: float) -> str:
-    sizes = {100: 0, 10: 1, 0.1: 2, 0: 4}
+    sizes = {100: 0, 10: 1, 0.1: 2, 0.0001: 4, 0: 0}
     digits = next(digits for size, digits in sizes.items() if abs(value) >= size)
     return f"{value:,.{digits}f}"
 

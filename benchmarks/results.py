@@ -61,10 +61,11 @@ def read() -> list[Found]:
 
 
 def commit() -> str:
-    """Say what was checked out; with a + if files that are kept had changed."""
-    command = ["git", "describe", "--always", "--dirty=+", "--abbrev=8", "--exclude=*"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+    """Say what was checked out; with a + if what is measured had changed."""
+    head = ["git", "rev-parse", "--short=8", "HEAD"]
+    changed = ["git", "diff", "--quiet", "HEAD", "--", "app", "benchmarks", "infra"]
+    said = subprocess.run(head, cwd=ROOT, capture_output=True, text=True, check=True)
+    return said.stdout.strip() + "+" * subprocess.run(changed, cwd=ROOT).returncode
 
 
 def machine() -> str:
