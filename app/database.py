@@ -32,6 +32,7 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import FunctionElement
+from sqlalchemy.util import await_only
 
 from app import sqlite
 from app.drivers import ARGUMENTS, Renewed
@@ -239,8 +240,12 @@ def _ping_idle(engine: sqlalchemy.Engine, trusted_seconds: float) -> None:
         if idle_since is None or time.monotonic() - idle_since < trusted_seconds:
             return
         try:
-            engine.dialect.do_ping(connection)
-        except engine.dialect.loaded_dbapi.Error as gone:
+            if engine.dialect.name == "postgresql":
+                # SQLAlchemy's own begins and ends a transaction around it: three round trips.
+                await_only(connection.driver_connection.execute("SELECT 1"))
+            else:
+                engine.dialect.do_ping(connection)
+        except Exception as gone:  # of any kind: asyncpg has errors of its own
             raise InvalidatePoolError from gone
 
 
