@@ -94,8 +94,8 @@ class Passwords:
     async def _off_the_loop(self, work: Callable[[], Result]) -> Result:
         if self._waiting >= MAX_WAITING:
             raise PasswordsBusy
-        self._waiting += 1
         hashing = self._threads.submit(work)
+        self._waiting += 1
         try:
             done = asyncio.wrap_future(hashing)
             await asyncio.wait({done}, timeout=WAIT_SECONDS)

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
@@ -72,27 +74,33 @@ def test_a_path_is_no_terminals_command(tmp_path: Path) -> None:
     assert r"path=/\x1b[31mred\nline " in (tmp_path / "log").read_text()
 
 
-@pytest.mark.only("sqlite")
-def test_plain_uvicorn_logs_no_token_either_and_tells_when_the_schema_is_behind(
-    tmp_path: Path,
-) -> None:
-    environment, port = make_environment(tmp_path), free_port()
-    served = f"http://127.0.0.1:{port}"
+@contextmanager
+def plain_uvicorn(folder: Path, log: Path) -> Iterator[httpx2.Client]:
+    """Serve a database without tables, without `keystead serve`."""
+    environment, port = make_environment(folder), free_port()
     command = [sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(port)]
-    log = tmp_path / "log"
     with log.open("wb") as output:
         server = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
     try:
         transport = httpx2.HTTPTransport(retries=8)
-        with httpx2.Client(base_url=served, transport=transport) as client:
-            ready = client.get("/health/ready")
-            assert client.get("/health/live").status_code == 200
-            assert client.get("/verify", params={"token": "hush"}).status_code == 200
-            register = {"email": "king@camelot.bt", "password": PASSWORD}
-            assert client.post("/auth/register", json=register).status_code == 503
+        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", transport=transport) as client:
+            yield client
     finally:
         server.terminate()
         server.wait(20)
+
+
+@pytest.mark.only("sqlite")
+def test_plain_uvicorn_logs_no_token_either_and_tells_when_the_schema_is_behind(
+    tmp_path: Path,
+) -> None:
+    log = tmp_path / "log"
+    with plain_uvicorn(tmp_path, log) as client:
+        ready = client.get("/health/ready")
+        assert client.get("/health/live").status_code == 200
+        assert client.get("/verify", params={"token": "hush"}).status_code == 200
+        register = {"email": "king@camelot.bt", "password": PASSWORD}
+        assert client.post("/auth/register", json=register).status_code == 503
     assert ready.status_code == 503
     assert ready.json()["status"] == "unavailable"
     assert "revision none" in ready.json()["reason"]
@@ -104,18 +112,9 @@ def test_plain_uvicorn_logs_no_token_either_and_tells_when_the_schema_is_behind(
 @pytest.mark.only("sqlite")
 def test_a_log_on_a_full_disk_stops_nothing(tmp_path: Path) -> None:
     """There is something to say at the start: the database has no tables."""
-    environment, port = make_environment(tmp_path), free_port()
-    command = [sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(port)]
-    with Path("/dev/full").open("wb") as full:
-        server = subprocess.Popen(command, env=environment, stdout=full, stderr=full)
-    try:
-        transport = httpx2.HTTPTransport(retries=8)
-        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", transport=transport) as client:
-            for _ in range(3):
-                assert client.get("/health/live").status_code == 200
-    finally:
-        server.terminate()
-        server.wait(20)
+    with plain_uvicorn(tmp_path, Path("/dev/full")) as client:
+        for _ in range(3):
+            assert client.get("/health/live").status_code == 200
 
 
 @pytest.mark.only("sqlite")

@@ -15,7 +15,7 @@ from sqlalchemy import delete
 
 from app.database import Database
 from app.dsn import with_driver
-from app.errors import Unauthorized
+from app.errors import Forbidden, Unauthorized
 from app.mail.outbox import Outbox
 from app.services import Services
 from app.sessions.guard import find_principal
@@ -126,6 +126,22 @@ def test_whoever_lost_the_login_meanwhile_changes_nothing(
             await theft
         async with manager(services) as accounts:
             assert await accounts.authenticate(FORM) is not None
+
+    in_services(check)
+
+
+def test_whoever_must_prove_a_new_address_first_changes_nothing(
+    in_services: Callable[[Any], Any],
+) -> None:
+    async def check(services: Services) -> None:
+        arthur = await make_arthur(services)
+        async with manager(services) as accounts:
+            token = await Logins(accounts.user_db.session, services.signer, 3_600).open(arthur)
+        principal = await find_principal(services, token)
+        async with manager(services) as accounts:
+            accounts.require_verified = True
+            with pytest.raises(Forbidden):
+                await accounts.apply({"email": "a@b.bt"}, arthur.id, by=principal, own=True)
 
     in_services(check)
 
