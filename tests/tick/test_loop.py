@@ -7,11 +7,12 @@ import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 
 from app.services import Services
 from app.tick.job import Job
@@ -123,22 +124,20 @@ def test_what_came_due_while_nobody_ran_is_done_at_once(in_services: Callable[[A
     in_services(check)
 
 
-def test_its_moments_are_those_of_the_databases_clock(
-    in_services: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    period, wrong = 6, timedelta(seconds=3)
-    monkeypatch.setattr("app.clock.now", lambda: datetime.now(UTC) + wrong)
+def test_its_moments_are_those_of_the_databases_clock(in_services: Callable[[Any], Any]) -> None:
+    period, ahead = 6, 3
 
     async def check(services: Services) -> None:
         began = asyncio.Queue[float]()
 
         async def work(turn: Turn) -> dict[str, Any]:
-            began.put_nowait(time.time())
+            began.put_nowait(time.time() - ahead)
             return {}
 
-        async with local_loop(Runner(services, [Job("work", period, work)])):
-            await began.get()
-            moment = await asyncio.wait_for(began.get(), 30)
+        with time_machine.travel(time.time() + ahead):
+            async with local_loop(Runner(services, [Job("work", period, work)])):
+                await began.get()
+                moment = await asyncio.wait_for(began.get(), 30)
         assert moment % period < 2
 
     in_services(check)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -479,17 +480,14 @@ def test_times_that_are_refused(in_services: InServices) -> None:
     in_services(check)
 
 
-def test_the_database_clock_decides(
-    in_services: InServices, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_database_clock_decides(in_services: InServices) -> None:
     """A process whose clock is an hour off claims neither too early nor too late."""
 
     async def check(services: Services) -> None:
         runner = Runner(services, [COUNT])
         for hours in (-1, 1):
-            wrong = datetime.now(UTC) + timedelta(hours=hours)
-            monkeypatch.setattr("app.clock.now", lambda wrong=wrong: wrong)
-            (outcome,) = await runner.tick("loop")
+            with time_machine.travel(datetime.now(UTC) + timedelta(hours=hours)):
+                (outcome,) = await runner.tick("loop")
             assert abs(outcome.occurrence - datetime.now(UTC)) < timedelta(seconds=30)
             async with services.database.transaction() as session:
                 await session.execute(text("DELETE FROM tick_run"))
