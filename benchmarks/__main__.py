@@ -112,7 +112,8 @@ def sit(database: str, rows: list[Row], number: int, seconds: int) -> None:
             results.keep(row, database, server.version, seconds, found)
 
 
-try:
-    main()
-except KeyboardInterrupt:
-    sys.exit(130)
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
