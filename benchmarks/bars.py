@@ -130,8 +130,9 @@ BARS = (
         most=100,
         unit=" µs",
         limit="FastAPI with one route behind Mangum takes nearly all of it; a select by SQLAlchemy "
-        "is 60 µs more, the limit to its time 30, a line of the log 25; on PostgreSQL a connection "
-        "is asked first whether it is there, for the sandbox may have slept",
+        "is 60 µs more, the limit to its time 30, a line of the log 25; on PostgreSQL a third is "
+        "the question whether the connection is there, for the sandbox may have slept, and two "
+        "fifths the select's way by SQLAlchemy's pool, greenlet and driver",
     ),
     *map(flat, ("login", "look-up", "list, first page", "list, deep page", "search")),
 )
