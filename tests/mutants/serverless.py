@@ -172,7 +172,7 @@ MUTANTS = [
         [Edit(DEPLOYMENT, "_WAKING_SECONDS = 60", "_WAKING_SECONDS = 0")],
         ("postgres", "mysql"),
         WAKES,
-        "ConnectionError|Unavailable",
+        r"Connection\w*Error|Unavailable",
     ),
     Mutant(
         "a database that may sleep for an hour",
