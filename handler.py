@@ -1,9 +1,10 @@
-"""What AWS Lambda calls: `handler` for requests and the schedule, `migrate` when we deploy."""
+"""The Lambda entry points: `handler` for requests and the schedule, `migrate` for deployments."""
 
+import gc
 import os
 from typing import Any
 
-from app.deployment import answer, bring_to_head
+from app.aws.custom_resource import answer, bring_to_head
 
 
 def migrate(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -11,13 +12,19 @@ def migrate(event: dict[str, Any], context: Any) -> dict[str, Any]:
     return answer(event, context, bring_to_head)
 
 
-# CloudFormation gets its answer whatever is wrong with the application: that is loaded later there.
+# `migrate` imports the application later: CloudFormation gets an answer even if that fails.
 if os.environ.get("_HANDLER") != "handler.migrate":
+    # Imported objects are permanent: collecting garbage meanwhile takes a tenth of the cold start.
+    gc.disable()
     from pydantic import BaseModel
 
-    # A model is built when it is first used: FastAPI brings forty, for /openapi.json alone.
+    # Build each model at its first use: /openapi.json alone needs forty of FastAPI's.
     BaseModel.model_config["defer_build"] = True
 
-    from app.sandbox import Sandbox
+    from app.aws.adapter import LambdaHandler
+    from app.main import create_app
+    from app.settings.model import Settings
 
-    handler = Sandbox()
+    handler = LambdaHandler(create_app, Settings())
+    gc.freeze()
+    gc.enable()

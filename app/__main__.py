@@ -1,5 +1,5 @@
-"""`python -m app` is `keystead`."""
+"""`python -m app` is the `keystead` command."""
 
-from app.cli import main
+from app.cli.main import main
 
 main()

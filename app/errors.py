@@ -1,74 +1,95 @@
-"""Everything that is refused, as one tree, and the handlers that answer it.
+"""The errors that an HTTP client can receive, as one tree. Imports nothing of ours.
 
-Refusal (status, code)
-├── Unauthorized     401  who are you?
-├── Forbidden        403  not yours
-├── NotFound         404
-├── BadTickTime      400  a time that cannot be read, or lies in the future
-├── UnknownJob       400
-├── LastSuperuser    409  nobody would be left to manage accounts
-├── TickRunning      409  another process is at work on it; Retry-After
-├── TickTooOften     429  Retry-After
-└── PasswordsBusy    503  more logins than can be compared; Retry-After
+APIError (status, code, keeps_writes)
+├── BadRequest           400  one of fastapi-users' codes, with a reason for a bad password
+├── TickBadTime          400
+├── UnknownJob           400
+├── Unauthorized         401
+├── Forbidden            403
+├── NotFound             404
+├── LastSuperuser        409
+├── TickRunning          409  Retry-After
+├── TickTooOften         429  Retry-After
+├── PasswordHashingBusy  503  Retry-After
+└── DatabaseUnavailable  503  Retry-After
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import structlog
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
-from fastapi.routing import iter_route_contexts
-from starlette.exceptions import HTTPException
-from starlette.routing import Match
 
-from app.faults import Unavailable
-from app.web import UNAVAILABLE, malformed_body
+class APIError(Exception):
+    """A refused request, answered with `status` and `{"detail": …}`.
 
-log = structlog.get_logger()
-
-
-class Refusal(Exception):
-    """A request that is not granted: answered with `status` and {"detail": `code`}."""
+    Raised inside a transaction it rolls the transaction back, unless `keeps_writes`: then the
+    transaction is committed before the answer is sent.
+    """
 
     status: ClassVar[int]
-    code: ClassVar[str]
+    code: str
+    keeps_writes: ClassVar[bool] = False
     headers: Mapping[str, str] | None = None
 
-    def __str__(self) -> str:
+    @property
+    def detail(self) -> Any:
+        """The value of the answer's `detail`: the code, unless a subclass has more to say."""
         return self.code
 
-
-class Unauthorized(Refusal):
-    status, code = 401, "Unauthorized"
-
-
-class Forbidden(Refusal):
-    status, code = 403, "Forbidden"
+    def __str__(self) -> str:
+        return super().__str__() or self.code
 
 
-class NotFound(Refusal):
-    status, code = 404, "Not Found"
+class BadRequest(APIError):
+    """A refusal with one of fastapi-users' codes; `reason` says why a password was refused."""
+
+    status = 400
+
+    def __init__(self, code: str, reason: object = None) -> None:
+        super().__init__()
+        self.code = code
+        self.reason = reason
+
+    @property
+    def detail(self) -> Any:
+        return self.code if self.reason is None else {"code": self.code, "reason": self.reason}
 
 
-class BadTickTime(Refusal):
+class TickBadTime(APIError):
+    """`scheduled_at` is not an ISO 8601 time with an offset, or too far ahead."""
+
     status, code = 400, "TICK_BAD_TIME"
 
 
-class UnknownJob(Refusal):
+class UnknownJob(APIError):
     status, code = 400, "TICK_UNKNOWN_JOB"
 
 
-class LastSuperuser(Refusal):
+class Unauthorized(APIError):
+    status, code = 401, "Unauthorized"
+
+
+class Forbidden(APIError):
+    status, code = 403, "Forbidden"
+
+
+class NotFound(APIError):
+    status, code = 404, "Not Found"
+
+
+class LastSuperuser(APIError):
+    """The change would leave no account that can manage the others."""
+
     status, code = 409, "LAST_SUPERUSER"
 
 
-class TickRunning(Refusal):
+class TickRunning(APIError):
+    """Another process is running every job that the tick asked for."""
+
     status, code = 409, "TICK_RUNNING"
 
     def __init__(self, retry_after: int) -> None:
+        """`retry_after`: seconds until the next attempt can succeed."""
+        super().__init__()
         self.headers = {"Retry-After": str(retry_after)}
 
 
@@ -76,88 +97,19 @@ class TickTooOften(TickRunning):
     status, code = 429, "TICK_TOO_OFTEN"
 
 
-class PasswordsBusy(Refusal):
+class PasswordHashingBusy(APIError):
+    """More password hashes are queued than can be computed in time."""
+
     status, code = 503, "PASSWORDS_BUSY"
-
-    def __init__(self) -> None:
-        self.headers = {"Retry-After": "3"}
+    headers = {"Retry-After": "3"}  # noqa: RUF012, nothing changes it
 
 
-def install_handlers(app: FastAPI) -> None:
-    """Answer every error of `app` as {"detail": …}."""
-    app.add_exception_handler(Refusal, _refused)
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    for away in (Unavailable, OSError):
-        app.add_exception_handler(away, _database_away)
-    app.add_exception_handler(Exception, _bug)
+class DatabaseUnavailable(APIError):
+    """The database cannot run the transaction now. Raised from COMMIT, its outcome is unknown.
 
+    The server is unreachable, overloaded, or not at the required revision. The message is for the
+    log: it can name hosts, never a password.
+    """
 
-def _answer(status: int, detail: Any, headers: Mapping[str, str] | None = None) -> Response:
-    if status == 401:
-        # RFC 6750, section 3.
-        headers = {"WWW-Authenticate": "Bearer", **(headers or {})}
-    return JSONResponse({"detail": detail}, status, headers)
-
-
-async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Refusal)
-    return _answer(error.status, error.code, error.headers)
-
-
-async def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
-    return _answer(error.status_code, error.detail, headers)
-
-
-def _allowed(request: Request) -> str:
-    """Return every method of the resource; Starlette names those of its first route alone."""
-    by_path: dict[str | None, set[str]] = {}
-    for route in iter_route_contexts(request.app.routes):
-        if route.matches(request.scope)[0] is not Match.NONE:
-            by_path.setdefault(route.path, set()).update(route.methods or ())
-    # The first is the one that answers: `/users/me` matches `/users/{id}` as well.
-    return ", ".join(sorted(next(iter(by_path.values()), {"GET", "HEAD"})))
-
-
-async def _invalid(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    fault = malformed_body(request.scope)
-    if fault is not None:
-        return _answer(
-            422,
-            [{"type": "json_invalid", "loc": ["body"], "msg": fault, "input": None}],
-        )
-    return _answer(
-        422,
-        [
-            {
-                "type": problem["type"],
-                "loc": list(problem["loc"]),
-                "msg": problem["msg"],
-                "input": _printable(problem["input"]),
-            }
-            for problem in error.errors()
-        ],
-    )
-
-
-def _printable(value: Any) -> Any:
-    """Return what came from outside if JSON in UTF-8 can say it, else its ASCII spelling."""
-    try:
-        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
-    except (TypeError, ValueError):
-        return ascii(value)
-    except RecursionError:
-        return None
-    return value
-
-
-async def _database_away(request: Request, error: Exception) -> Response:
-    log.error("database unavailable", error=str(error))
-    return _answer(*UNAVAILABLE)
-
-
-async def _bug(request: Request, error: Exception) -> Response:
-    return _answer(500, "Internal Server Error")
+    status, code = 503, "DATABASE_UNAVAILABLE"
+    headers = {"Retry-After": "1"}  # noqa: RUF012, nothing changes it

@@ -1,10 +1,12 @@
-"""Folders that the service makes for what it keeps."""
+"""Folders for the service's files."""
 
 from pathlib import Path
 
 
 def make_private(path: Path) -> None:
-    """Make the folder `path`, and the missing ones above it, for this user alone; one that is
-    there is left as it is. Raises OSError."""
+    """Create the folder `path` and its missing parents with mode 0700. Raises OSError.
+
+    Folders that exist keep their mode.
+    """
     for folder in (*reversed(path.parents), path):
         folder.mkdir(mode=0o700, exist_ok=True)

@@ -1,33 +1,33 @@
-"""Is this process alive, and can it serve?"""
+"""The health probes."""
 
 from typing import Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
-from app import schema
+from app.schema import revisions
 from app.tick import runs
-from app.tick.runner import Runner
+from app.tick.dependencies import RunnerDep
 
 router = APIRouter(prefix="/health", tags=["health"])
 
 
 class Health(BaseModel):
-    """`ok`, or what is wrong and what mends it."""
+    """`ok`, or the reason and its remedy."""
 
     status: Literal["ok", "unavailable"] = "ok"
     reason: str | None = None
 
 
 class Readiness(Health):
-    """`warnings`: what somebody should look at, though requests can be served."""
+    """`warnings`: problems that need an operator, although requests can be served."""
 
     warnings: list[str] = []
 
 
 @router.get("/live", name="health:live", summary="Is the process alive?")
 async def live() -> Health:
-    """The process runs. Restart it when this does not answer."""
+    """Always 200: restart a process that does not answer."""
     return Health()
 
 
@@ -37,10 +37,9 @@ async def live() -> Health:
     summary="Can it serve?",
     responses={503: {"model": Readiness}},
 )
-async def ready(request: Request, response: Response) -> Readiness:
-    """The database answers and its schema is the one this code needs. Else no traffic, please."""
-    runner: Runner = request.state.runner
-    reason = await schema.fault(runner.services.database)
+async def ready(runner: RunnerDep, response: Response) -> Readiness:
+    """Return 200 if the database answers at a revision that this release runs on, else 503."""
+    reason = await revisions.find_problem(runner.resources.database)
     if reason is None:
         return Readiness(warnings=await runs.late(runner))
     response.status_code = 503

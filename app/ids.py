@@ -8,7 +8,7 @@ from uuid import UUID
 def new_id() -> UUID:
     """Return a UUID of version 7: 48 bits of Unix milliseconds, then 74 random ones.
 
-    Rows made one after the other lie side by side in an index. RFC 9562, section 5.7.
+    Consecutive rows are neighbours in an index. RFC 9562, section 5.7.
     """
     milliseconds = time.time_ns() // 1_000_000
     value = (milliseconds & 0xFFFF_FFFF_FFFF) << 80 | secrets.randbits(80)

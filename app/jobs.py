@@ -1,16 +1,16 @@
-"""What happens by the clock. A new job is a function that takes a Turn, and a line in JOBS."""
+"""The periodic jobs. A job is a function that takes a JobContext, and a line in JOBS."""
 
 from collections.abc import Awaitable, Callable
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.mail import outbox
-from app.services import Services
-from app.sessions import logins
+from app.resources import Resources
+from app.sessions import store
 from app.tick import runs
+from app.tick.context import JobContext
 from app.tick.counter import count
 from app.tick.job import Job
-from app.tick.turn import Turn
 from app.users.letters import RESET, VERIFY, reset_letter, verify_letter
 
 PURGE_BATCH = 1_000
@@ -18,34 +18,34 @@ PURGE_BATCH = 1_000
 LETTERS = {VERIFY: verify_letter, RESET: reset_letter}
 
 
-async def deliver_mail(services: Services) -> dict[str, int]:
-    """Try each message that is due, once; return what became of how many."""
+async def deliver_mail(resources: Resources) -> dict[str, int]:
+    """Try each message that is due, once; return the number of each outcome."""
     # Templates and SMTP take a cold start 20 ms, and most of those deliver nothing.
     from app.mail.delivery import deliver
 
-    return await deliver(services, LETTERS)
+    return await deliver(resources, LETTERS)
 
 
-async def mail(turn: Turn) -> dict[str, int]:
+async def mail(context: JobContext) -> dict[str, int]:
     """Deliver what waits in the outbox."""
-    return await deliver_mail(turn.services)
+    return await deliver_mail(context.resources)
 
 
-async def purge(turn: Turn) -> dict[str, int]:
-    """Delete what nobody needs any more, a batch at a time."""
+async def purge(context: JobContext) -> dict[str, int]:
+    """Delete expired sessions, finished messages and old runs, in batches."""
     return {
-        "logins": await _in_batches(turn, logins.purge),
-        "messages": await _in_batches(turn, outbox.purge),
-        "runs": await _in_batches(turn, runs.purge),
+        "sessions": await _in_batches(context, store.purge),
+        "messages": await _in_batches(context, outbox.purge),
+        "runs": await _in_batches(context, runs.purge),
     }
 
 
 async def _in_batches(
-    turn: Turn, delete_some: Callable[[AsyncSession, int], Awaitable[int]]
+    context: JobContext, delete_some: Callable[[AsyncSession, int], Awaitable[int]]
 ) -> int:
     total = 0
     while True:
-        async with turn.batch() as session:
+        async with context.batch() as session:
             deleted = await delete_some(session, PURGE_BATCH)
         total += deleted
         if deleted < PURGE_BATCH:

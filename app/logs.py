@@ -1,4 +1,4 @@
-"""Log lines: JSON in production, readable ones in development; ours and the libraries' alike."""
+"""Log lines: JSON in production, readable ones in development; ours and the libraries'."""
 
 import logging
 import sys
@@ -8,13 +8,11 @@ from typing import ClassVar, TextIO
 import structlog
 from structlog.typing import EventDict, Processor
 
-from app.settings import Settings
-
 
 class _Lines:
-    """Writes lines. A log that cannot be written, for a full disk say, stops nothing."""
+    """Writes lines. A log that cannot be written, on a full disk, fails no request."""
 
-    stream: ClassVar[TextIO] = sys.stderr  # loggers are kept, and shall follow it
+    stream: ClassVar[TextIO] = sys.stderr  # cached loggers follow it
 
     def msg(self, line: str) -> None:
         with suppress(OSError, ValueError):
@@ -23,43 +21,43 @@ class _Lines:
     debug = info = warning = error = msg
 
 
-def configure_logging(settings: Settings) -> None:
-    """Send every log line to standard error in the form the environment asks for."""
+def configure_logging(level: str, *, as_json: bool) -> None:
+    """Write log lines of `level` and above to standard error: JSON, or readable by people."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    form = _form(settings)
+    renderers = _renderers(as_json=as_json)
     _Lines.stream = sys.stderr
-    # Not by way of the standard library's loggers, which take longer than all the rest.
+    # Bypasses the standard library's loggers, which cost more than the rest of a log line.
     structlog.configure(
-        processors=[*shared, *form],
+        processors=[*shared, *renderers],
         logger_factory=lambda *_: _Lines(),
-        wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(_Lines.stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *form],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
         )
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(settings.log_level)
+    root.setLevel(level)
     for name in ("uvicorn", "uvicorn.error"):
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
-    # Its lines hold the query, and so the tokens of links from mails. RequestLog writes ours.
+    # Its lines hold the query, and so tokens of links in mails. RequestLogMiddleware logs instead.
     logging.getLogger("uvicorn.access").disabled = True
     for noisy in ("aiosqlite", "alembic.runtime.plugins", "mangum.http"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-def _form(settings: Settings) -> list[Processor]:
-    if settings.environment == "production":
+def _renderers(*, as_json: bool) -> list[Processor]:
+    if as_json:
         return [
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(),
@@ -76,7 +74,7 @@ def _form(settings: Settings) -> list[Processor]:
 
 
 def _printable(_: object, __: str, entry: EventDict) -> EventDict:
-    """Spell out what a terminal would obey: anybody may ask for a path with an escape in it."""
+    """Escape control characters: a client can send a path with a terminal's escape sequence."""
     for name, value in entry.items():
         if name != "event" and isinstance(value, str) and not value.isprintable():
             entry[name] = value.encode("unicode_escape").decode()

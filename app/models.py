@@ -1,6 +1,6 @@
-"""Every feature's tables in one metadata."""
+"""The tables of every feature, in one metadata."""
 
-from app.database import Base
+from app.database.base import Base
 from app.mail.tables import MailMessage
 from app.sessions.tables import UserSession
 from app.tick.tables import TickCounter, TickJob, TickRun
@@ -8,7 +8,11 @@ from app.users.tables import User
 
 metadata = Base.metadata
 
+TABLES = frozenset(metadata.tables)
+"""The names of the tables."""
+
 __all__ = [
+    "TABLES",
     "MailMessage",
     "TickCounter",
     "TickJob",

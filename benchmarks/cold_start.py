@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from app.dsn import with_driver
+from app.settings.database_url import with_driver
 from benchmarks.contenders import EXAMPLE, KEYSTEAD, SECRET, keystead, surroundings
 from benchmarks.environments import PEERS
 from benchmarks.peers import sam
 from benchmarks.sitting import Measures, Row, Sitting
+from tests.aws.emulator import Emulator
+from tests.aws.events import Request, http_api, response
+from tests.aws.service import the_artifact
 from tests.databases import database_url, server
-from tests.lambda_.emulator import Emulator
-from tests.lambda_.events import Request, http_api, response
-from tests.lambda_.service import the_artifact
 from tests.service import run_command
 
 WHO_AM_I = http_api(Request("GET", "/users/me"))

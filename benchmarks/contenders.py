@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlencode
 
-from app.dsn import with_driver
+from app.settings.database_url import with_driver
 from benchmarks.environments import PEERS, ROOT, node, python
 
 PASSWORD = "excalibur 1"

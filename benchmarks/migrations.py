@@ -25,7 +25,7 @@ from alembic import command
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from app.schema import ROOT, names
+from app.schema.revisions import ROOT, names
 from tests import databases
 from tests.databases import database_url, in_database
 from tests.databases.server import open_engine

@@ -17,9 +17,9 @@ from benchmarks.bars import BARE
 from benchmarks.contenders import KEYSTEAD, keystead, surroundings
 from benchmarks.server import Server
 from benchmarks.sitting import OURS, Measures, Row, Sitting
+from tests.aws.events import Request, http_api
+from tests.aws.service import the_artifact
 from tests.databases import database_url
-from tests.lambda_.events import Request, http_api
-from tests.lambda_.service import the_artifact
 
 INVOCATIONS = 2_000
 DRIVER = Path(__file__).with_name("invoke.py")

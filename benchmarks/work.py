@@ -17,13 +17,13 @@ from app import clock
 from app.jobs import deliver_mail
 from app.logs import configure_logging
 from app.mail.outbox import Outbox
-from app.services import Services, open_services
-from app.settings import Settings
+from app.resources import Resources, open_resources
+from app.settings.model import Settings
+from app.tick.context import JobContext
 from app.tick.job import Job
 from app.tick.runner import Runner
-from app.tick.turn import Turn
+from app.users.database import UserDatabase
 from app.users.letters import VERIFY
-from app.users.store import UserStore
 from benchmarks.sitting import ALL_DATABASES, OURS, Measures, Row, Sitting
 from tests.databases.server import free_port
 from tests.service import make_environment, new_address, run_command, settings_from
@@ -33,7 +33,7 @@ MAILS_A_SECOND = 100
 
 
 def measure(
-    work: Callable[[Services, int], Awaitable[float]], sitting: Sitting, mail_url: str = ""
+    work: Callable[[Resources, int], Awaitable[float]], sitting: Sitting, mail_url: str = ""
 ) -> Measures:
     """Do it with a new database, in this process; `work` returns how often a second it did."""
     folder = sitting.new_folder()
@@ -44,8 +44,8 @@ def measure(
     settings = settings_from(environment)
 
     async def run() -> float:
-        async with open_services(settings) as services:
-            return await work(services, sitting.seconds)
+        async with open_resources(settings) as resources:
+            return await work(resources, sitting.seconds)
 
     with _logging_to(folder / "log", settings):
         return {"a second": asyncio.run(run())}
@@ -55,17 +55,17 @@ def measure(
 def _logging_to(path: Path, settings: Settings) -> Iterator[None]:
     with path.open("a") as log:
         with redirect_stderr(log):
-            configure_logging(settings)
+            configure_logging(settings.log_level, as_json=settings.is_production)
         try:
             yield
         finally:
             logging.getLogger().handlers = []
 
 
-async def ticks(services: Services, seconds: int) -> float:
+async def ticks(resources: Resources, seconds: int) -> float:
     """Claim, run and record one occurrence after the other of a job that does nothing."""
     job = Job("nothing", 1, nothing)
-    runner = Runner(services, [job])
+    runner = Runner(resources, [job])
     at = clock.now() - timedelta(days=1)
     await runner.run(job, at, "benchmark")
     number, begun = 0, time.perf_counter()
@@ -76,21 +76,21 @@ async def ticks(services: Services, seconds: int) -> float:
     return number / (time.perf_counter() - begun)
 
 
-async def nothing(_: Turn) -> dict[str, Any]:
+async def nothing(_: JobContext) -> dict[str, Any]:
     return {}
 
 
-async def mails(services: Services, seconds: int) -> float:
+async def mails(resources: Resources, seconds: int) -> float:
     """Deliver what waits in the outbox: letters to somebody who is to confirm an address."""
     address, number = new_address(), MAILS_A_SECOND * seconds
-    async with services.database.transaction() as session:
-        await UserStore(session).create({"email": address, "hashed_password": "!"})
-        outbox = Outbox(session, services.mail_waiting)
+    async with resources.database.transaction() as session:
+        await UserDatabase(session).create({"email": address, "hashed_password": "!"})
+        outbox = Outbox(session, resources.mail_waiting)
         for _ in range(number):
-            outbox.put(VERIFY, address)
+            outbox.enqueue(VERIFY, address)
     left, begun = number, time.perf_counter()
     while left > 0:
-        counts = await deliver_mail(services)
+        counts = await deliver_mail(resources)
         assert counts["sent"] == sum(counts.values()) > 0, counts
         left -= counts["sent"]
     return number / (time.perf_counter() - begun)

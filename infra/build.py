@@ -30,8 +30,7 @@ USELESS = (
     "bin",
     "*/tests",
     "*/test",
-    "app/cli*.py",
-    "app/console.py",
+    "app/cli",
     "app/__main__.py",
     "pydantic/v1",
 )

@@ -13,9 +13,9 @@ from alembic.operations import MigrationScript
 from alembic.runtime.migration import MigrationContext, MigrationInfo
 from sqlalchemy import Connection, TypeDecorator
 
-from app.database import Database
+from app.database.engine import Database
 from app.models import metadata
-from app.settings import Settings
+from app.settings.model import Settings
 from migrations.orphans import refuse_orphans
 from migrations.waits import migration_lock, patiently
 
@@ -111,7 +111,8 @@ async def migrate_online(url: str) -> None:
 
 if context.config.config_file_name is not None and not context.config.attributes.get("quiet"):
     fileConfig(context.config.config_file_name, disable_existing_loggers=False)
-database_url = Settings().database_url
+# Given by `keystead migrate`; the `alembic` command is an entry point of its own.
+database_url = context.config.attributes.get("database_url") or Settings().database_url
 if context.is_offline_mode():
     configure(url=database_url, literal_binds=True, dialect_opts={"paramstyle": "named"})
     with context.begin_transaction():

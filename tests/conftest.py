@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from app.services import Services, open_services
-from app.settings import Settings
+from app.resources import Resources, open_resources
+from app.settings.model import Settings
 from tests import databases
+from tests.aws.service import in_lambda
 from tests.databases import copy_database
-from tests.lambda_.service import in_lambda
 from tests.service import (
     Service,
     in_process,
@@ -129,15 +129,15 @@ def settings(desk: Path, folder: Path) -> Settings:
 
 
 @pytest.fixture
-def in_services(settings: Settings) -> Callable[[Callable[[Services], Awaitable[Any]]], Any]:
-    """Run a coroutine function with services made of `settings`."""
+def in_resources(settings: Settings) -> Callable[[Callable[[Resources], Awaitable[Any]]], Any]:
+    """Run a coroutine function with resources made of `settings`."""
 
-    def run(work: Callable[[Services], Awaitable[Any]]) -> Any:
-        async def with_services() -> Any:
-            async with open_services(settings) as services:
-                return await work(services)
+    def run(work: Callable[[Resources], Awaitable[Any]]) -> Any:
+        async def with_resources() -> Any:
+            async with open_resources(settings) as resources:
+                return await work(resources)
 
-        return asyncio.run(with_services())
+        return asyncio.run(with_resources())
 
     return run
 

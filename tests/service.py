@@ -22,9 +22,9 @@ from uuid import uuid4
 import httpx2
 from starlette.testclient import TestClient
 
-from app import cli
+from app.cli import main as cli
 from app.main import create_app
-from app.settings import Settings
+from app.settings.model import Settings
 from tests.databases import database_url
 from tests.databases.server import free_port
 

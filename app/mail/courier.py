@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 import structlog
 
 from app.mail.outbox import SEND_SECONDS
-from app.services import Services
+from app.resources import Resources
 
 log = structlog.get_logger()
 
 
 @asynccontextmanager
 async def courier(
-    services: Services, deliver: Callable[[Services], Awaitable[object]]
+    resources: Resources, deliver: Callable[[Resources], Awaitable[object]]
 ) -> AsyncIterator[None]:
     """Call `deliver` now and whenever mail was committed, until the block ends; let it finish.
 
@@ -23,21 +23,21 @@ async def courier(
 
     async def carry() -> None:
         while True:
-            await services.mail_waiting.wait()
-            services.mail_waiting.clear()
-            if services.stopping.is_set():
+            await resources.mail_waiting.wait()
+            resources.mail_waiting.clear()
+            if resources.stopping.is_set():
                 return
             try:
-                await deliver(services)
+                await deliver(resources)
             except Exception:
                 log.exception("mail delivery failed")
 
-    services.mail_waiting.set()  # for what the process before this one left behind
+    resources.mail_waiting.set()  # for what the process before this one left behind
     task = asyncio.create_task(carry())
     try:
         yield
     finally:
-        services.stopping.set()
-        services.mail_waiting.set()
+        resources.stopping.set()
+        resources.mail_waiting.set()
         await asyncio.wait([task], timeout=SEND_SECONDS)
         task.cancel()

@@ -15,18 +15,19 @@ import structlog
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.database import changed, database_now, utcnow
-from app.faults import retried
+from app.database.retry import retry_on_conflict
+from app.database.statements import database_now, execute_rowcount
+from app.database.types import utcnow
 from app.mail.letters import Letter
 from app.mail.messages import write_message
 from app.mail.outbox import SEND_SECONDS
 from app.mail.tables import MailMessage
-from app.mail.transports import Away, Transport, open_transport
-from app.services import Services
+from app.mail.transports import MailServerUnavailable, Transport, open_transport
+from app.resources import Resources
 
 log = structlog.get_logger()
 
-Compose = Callable[[Services, AsyncSession, str], Awaitable[Letter | None]]
+Compose = Callable[[Resources, AsyncSession, str], Awaitable[Letter | None]]
 """Makes the letter for whoever has an address now; None if nobody is to get it any more."""
 
 MAX_ATTEMPTS = 30  # with the pauses below, about a day
@@ -35,7 +36,7 @@ BATCH_SECONDS = 20
 _ADDRESS = re.compile(r"""[^\s<>"'(){}:,]+@[^\s<>"'(){}:,]+""")
 
 
-async def deliver(services: Services, letters: Mapping[str, Compose]) -> dict[str, int]:
+async def deliver(resources: Resources, letters: Mapping[str, Compose]) -> dict[str, int]:
     """Try each message that is due, once, and count what became of them.
 
     At least once: a crash between the server's OK and our commit sends a message again, with the
@@ -44,24 +45,24 @@ async def deliver(services: Services, letters: Mapping[str, Compose]) -> dict[st
     again later.
     """
     counts = {"sent": 0, "dropped": 0, "failed": 0}
-    async with aclosing(open_transport(services.settings)) as transport:
+    async with aclosing(open_transport(resources.settings)) as transport:
         until = time.monotonic() + BATCH_SECONDS
-        while time.monotonic() < until and not services.stopping.is_set():
-            claimed = await _claim(services)
+        while time.monotonic() < until and not resources.stopping.is_set():
+            claimed = await _claim(resources)
             if claimed is None:
                 break
-            outcome, away = await _try(services, transport, claimed, letters)
+            outcome, away = await _try(resources, transport, claimed, letters)
             counts[outcome] += 1
             if away:
                 break
     return counts
 
 
-@retried
-async def _claim(services: Services) -> MailMessage | None:
+@retry_on_conflict
+async def _claim(resources: Resources) -> MailMessage | None:
     """Take the message that is due longest; nobody else tries it for a while."""
     while True:
-        async with services.database.transaction() as session:
+        async with resources.database.transaction() as session:
             now = await database_now(session)
             message = await session.scalar(
                 select(MailMessage)
@@ -79,41 +80,41 @@ async def _claim(services: Services) -> MailMessage | None:
 
 
 async def _try(
-    services: Services,
+    resources: Resources,
     transport: Transport,
     message: MailMessage,
     letters: Mapping[str, Compose],
 ) -> tuple[str, bool]:
     """Send one message and record it. Returns what became of it, and whether the server is away."""
     try:
-        async with services.database.transaction() as session:
-            letter = await letters[message.letter](services, session, message.address)
+        async with resources.database.transaction() as session:
+            letter = await letters[message.letter](resources, session, message.address)
         if letter is None:
-            await _finish(services, message, "dropped")
+            await _finish(resources, message, "dropped")
             return "dropped", False
         async with asyncio.timeout(SEND_SECONDS):
-            await transport.send(write_message(services.settings, letter, message.id))
+            await transport.send(write_message(resources.settings, letter, message.id))
     except Exception as error:
         # Whatever it is that this message cannot be sent for, the others shall not wait for it.
-        await _postpone(services, message, error)
-        return "failed", isinstance(error, Away | TimeoutError)
-    await _finish(services, message, "sent")
+        await _postpone(resources, message, error)
+        return "failed", isinstance(error, MailServerUnavailable | TimeoutError)
+    await _finish(resources, message, "sent")
     log.info("mail sent", id=str(message.id), letter=message.letter, attempts=message.attempts)
     return "sent", False
 
 
-@retried
-async def _finish(services: Services, message: MailMessage, state: str) -> None:
-    async with services.database.transaction() as session:
+@retry_on_conflict
+async def _finish(resources: Resources, message: MailMessage, state: str) -> None:
+    async with resources.database.transaction() as session:
         await _settle(session, message, state=state, finished_at=utcnow(), error=None)
 
 
-@retried
-async def _postpone(services: Services, message: MailMessage, error: Exception) -> None:
+@retry_on_conflict
+async def _postpone(resources: Resources, message: MailMessage, error: Exception) -> None:
     """Put the message back for later, or give it up after MAX_ATTEMPTS; it is kept either way."""
     reason = f"{type(error).__name__}: {error}"[:1_000]
     next_try = None
-    async with services.database.transaction() as session:
+    async with resources.database.transaction() as session:
         if message.attempts >= MAX_ATTEMPTS:
             await _settle(session, message, state="dead", finished_at=utcnow(), error=reason)
         else:
@@ -141,4 +142,4 @@ async def _settle(session: AsyncSession, message: MailMessage, **values: object)
         MailMessage.state == "waiting",
         MailMessage.attempts == message.attempts,
     )
-    return await changed(session, mine.values(**values)) == 1
+    return await execute_rowcount(session, mine.values(**values)) == 1

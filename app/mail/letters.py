@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Letter:
-    """What is said to whom: the `template`.txt and `template`.html with `words` filled in."""
+    """What is said to whom: the `template`.txt and `template`.html with `context` filled in."""
 
     recipient: str
     subject: str
     template: str
-    words: Mapping[str, str]
+    context: Mapping[str, str]

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from app import clock
 from app.mail.letters import Letter
-from app.settings import Settings
+from app.settings.model import Settings
 
 
 def write_message(settings: Settings, letter: Letter, message_id: UUID) -> EmailMessage:
@@ -29,8 +29,8 @@ def write_message(settings: Settings, letter: Letter, message_id: UUID) -> Email
     # RFC 3834: no holiday replies, please.
     message["Auto-Submitted"] = "auto-generated"
     # Plain ASCII keeps a long link on one line, so that it can be copied from the file as well.
-    message.set_content(_render(f"{letter.template}.txt", letter.words), cte="7bit")
-    html = _render(f"{letter.template}.html", letter.words)
+    message.set_content(_render(f"{letter.template}.txt", letter.context), cte="7bit")
+    html = _render(f"{letter.template}.html", letter.context)
     message.add_alternative(html, subtype="html", cte="7bit")
     return message
 
@@ -40,8 +40,8 @@ def _deliverable(address: str) -> str:
     return validate_email(address, check_deliverability=False).ascii_email or address
 
 
-def _render(template: str, words: Mapping[str, str]) -> str:
-    return _templates().get_template(template).render(words)
+def _render(template: str, context: Mapping[str, str]) -> str:
+    return _templates().get_template(template).render(context)
 
 
 @cache

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import delete, event, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.database import database_now
+from app.database.statements import database_now
 from app.mail.tables import MailMessage
 
 SEND_SECONDS = 30
@@ -21,7 +21,7 @@ class Outbox:
         self._session = session
         self._waiting = waiting
 
-    def put(self, letter: str, address: str) -> None:
+    def enqueue(self, letter: str, address: str) -> None:
         """Have `letter` sent to whoever has `address`, once the transaction is committed."""
         self._session.add(MailMessage(letter=letter, address=address))
         event.listen(

@@ -7,7 +7,8 @@ from sqlalchemy import CheckConstraint, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app import clock
-from app.database import Base, utcnow
+from app.database.base import Base
+from app.database.types import utcnow
 from app.ids import new_id
 
 

@@ -13,27 +13,27 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 
 from app.folders import make_private
-from app.settings import Settings
+from app.settings.model import Settings
 
 OPERATION_SECONDS = 10
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-class Refused(Exception):
+class MessageRejected(Exception):
     """The server will not take this message; it may take others."""
 
 
-class Away(Exception):
+class MailServerUnavailable(Exception):
     """The server cannot be reached, or hung up."""
 
 
 class Transport(Protocol):
-    """Takes a message, or raises Refused or Away."""
+    """Takes a message, or raises MessageRejected or MailServerUnavailable."""
 
     async def send(self, message: EmailMessage) -> None: ...
 
     async def check(self) -> None:
-        """Raise Away unless messages could be sent now."""
+        """Raise MailServerUnavailable unless messages could be sent now."""
 
     async def aclose(self) -> None: ...
 
@@ -42,13 +42,13 @@ def open_transport(settings: Settings) -> Transport:
     """Return the transport that KEYSTEAD_MAIL_URL names. It connects when first used."""
     url = urlsplit(settings.mail_url)
     if url.scheme == "file":
-        return Folder(Path(settings.mail_url.removeprefix("file:").removeprefix("//")))
+        return FolderTransport(Path(settings.mail_url.removeprefix("file:").removeprefix("//")))
     if url.scheme == "console":
-        return Console()
-    return Smtp(settings.mail_url)
+        return ConsoleTransport()
+    return SMTPTransport(settings.mail_url)
 
 
-class Folder:
+class FolderTransport:
     """One .eml file a message, whole or not at all; sent again, a message replaces itself."""
 
     def __init__(self, path: Path) -> None:
@@ -69,20 +69,27 @@ class Folder:
             finally:
                 draft.unlink(missing_ok=True)
         except OSError as error:
-            raise Away(f"cannot write to {self._path.absolute()}: {error.strerror}") from error
+            raise MailServerUnavailable(
+                f"cannot write to {self._path.absolute()}: {error.strerror}"
+            ) from error
+
+    def _unavailable(self, error: OSError) -> MailServerUnavailable:
+        return MailServerUnavailable(f"cannot write to {self._path.absolute()}: {error.strerror}")
 
     async def check(self) -> None:
         try:
             make_private(self._path)
             tempfile.TemporaryFile(dir=self._path).close()
         except OSError as error:
-            raise Away(f"cannot write to {self._path.absolute()}: {error.strerror}") from error
+            raise MailServerUnavailable(
+                f"cannot write to {self._path.absolute()}: {error.strerror}"
+            ) from error
 
     async def aclose(self) -> None:
         pass
 
 
-class Console:
+class ConsoleTransport:
     """Messages on standard output, for those who would rather not look into files."""
 
     async def send(self, message: EmailMessage) -> None:
@@ -96,7 +103,7 @@ class Console:
         pass
 
 
-class Smtp:
+class SMTPTransport:
     """An SMTP server (RFC 5321); one connection for as many messages as there are.
 
     STARTTLS is used where the server offers it. A password goes nowhere without TLS, but to this
@@ -123,18 +130,18 @@ class Smtp:
         try:
             await self._client.send_message(message)
         except aiosmtplib.SMTPNotSupported as error:
-            raise Refused(str(error)) from error
+            raise MessageRejected(str(error)) from error
         except (
             aiosmtplib.SMTPResponseException,
             aiosmtplib.SMTPRecipientsRefused,
         ) as error:
             if not self._client.is_connected:
-                raise Away(f"{self._address} hung up: {error}") from error
+                raise MailServerUnavailable(f"{self._address} hung up: {error}") from error
             await self._reset()
-            raise Refused(str(error)) from error
+            raise MessageRejected(str(error)) from error
         except (aiosmtplib.SMTPException, OSError) as error:
             self._client.close()
-            raise Away(f"{self._address} hung up: {error}") from error
+            raise MailServerUnavailable(f"{self._address} hung up: {error}") from error
 
     async def _reset(self) -> None:
         try:
@@ -149,7 +156,7 @@ class Smtp:
             await self._client.connect()
         except (aiosmtplib.SMTPException, OSError, ssl.SSLError) as error:
             self._client.close()
-            raise Away(f"{self._address}: {error}") from error
+            raise MailServerUnavailable(f"{self._address}: {error}") from error
 
     async def aclose(self) -> None:
         try:

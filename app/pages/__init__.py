@@ -1,1 +1,4 @@
-"""The pages that a person sees."""
+"""The HTML pages that links in mails open, and the API documentation.
+
+May import users, http and all below.
+"""

@@ -15,8 +15,8 @@ from fastapi_users.exceptions import (
     UserAlreadyVerified,
 )
 
-from app.services import ServicesDep
-from app.sessions.auth import ManagerDep
+from app.http.dependencies import ResourcesDep
+from app.users.dependencies import UserManagerDep
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -52,8 +52,8 @@ def _templates() -> "Environment":
     )
 
 
-def _page(template: str, status: int = 200, **words: object) -> HTMLResponse:
-    html = _templates().get_template(f"{template}.html").render(words)
+def _page(template: str, status: int = 200, **context: object) -> HTMLResponse:
+    html = _templates().get_template(f"{template}.html").render(context)
     return HTMLResponse(html, status, _HEADERS)
 
 
@@ -76,7 +76,7 @@ async def verify_form(token: Token = "") -> HTMLResponse:
 
 
 @router.post("/verify")
-async def verify(manager: ManagerDep, token: FormText = "") -> HTMLResponse:
+async def verify(manager: UserManagerDep, token: FormText = "") -> HTMLResponse:
     try:
         user = await manager.verify(token)
     except UserAlreadyVerified:
@@ -87,22 +87,22 @@ async def verify(manager: ManagerDep, token: FormText = "") -> HTMLResponse:
 
 
 @router.get("/reset-password")
-async def reset_password_form(services: ServicesDep, token: Token = "") -> HTMLResponse:
-    minimum = services.passwords.min_length
+async def reset_password_form(resources: ResourcesDep, token: Token = "") -> HTMLResponse:
+    minimum = resources.passwords.min_length
     return _page("reset-password", token=token, fault=None, minimum=minimum)
 
 
 @router.post("/reset-password")
 async def reset_password(
-    services: ServicesDep,
-    manager: ManagerDep,
+    resources: ResourcesDep,
+    manager: UserManagerDep,
     token: FormText = "",
     password: FormText = "",
 ) -> HTMLResponse:
     try:
         await manager.reset_password(token, password)
     except InvalidPasswordException as error:
-        minimum = services.passwords.min_length
+        minimum = resources.passwords.min_length
         return _page("reset-password", 400, token=token, fault=error.reason, minimum=minimum)
     except InvalidResetPasswordToken:
         return _said("This link does not work", _BAD_LINK, 400)

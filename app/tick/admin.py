@@ -3,13 +3,13 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel
 
-from app.database import SessionDep
 from app.errors import NotFound
+from app.http.dependencies import SessionDep
 from app.tick import runs
-from app.tick.runner import Runner
+from app.tick.dependencies import RunnerDep
 from app.tick.runs import JobStatus, Run
 
 router = APIRouter(prefix="/admin/ticks", tags=["tick"])
@@ -27,9 +27,8 @@ class TickHistory(BaseModel):
 
 
 @router.get("", name="tick:status", summary="See how the jobs are")
-async def status(request: Request, session: SessionDep) -> TickStatus:
+async def status(runner: RunnerDep, session: SessionDep) -> TickStatus:
     """How late each job is, what its last run did, when it is tried next."""
-    runner: Runner = request.state.runner
     return TickStatus(items=await runs.statuses(session, runner))
 
 
@@ -40,7 +39,7 @@ async def status(request: Request, session: SessionDep) -> TickStatus:
     responses={404: {"description": "There is no such job."}},
 )
 async def history(
-    request: Request,
+    runner: RunnerDep,
     session: SessionDep,
     job: str,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
@@ -48,10 +47,9 @@ async def history(
     dead: bool = False,
 ) -> TickHistory:
     """The job's runs; those due `before` a time; the `dead` alone, which were given up."""
-    runner: Runner = request.state.runner
     if job not in runner.jobs:
         raise NotFound
-    # One more than asked tells whether there are more.
+    # One more than requested tells whether there are more.
     found = await runs.history(session, job, limit=limit + 1, before=before, dead=dead)
     more = len(found) > limit
     items = found[:limit]

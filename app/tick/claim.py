@@ -1,6 +1,6 @@
 """Who may work on which occurrence: every change of a job's row, and of the record of its runs.
 
-The lease keeps others away while somebody works; the fence keeps a holder from committing after
+The lease keeps others away while somebody works; the fence keeps an owner from committing after
 its lease ran out. See M. Kleppmann, "How to do distributed locking" (2016), on fencing tokens.
 """
 
@@ -13,8 +13,9 @@ from typing import Any, Literal
 from sqlalchemy import Update, insert, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.database import changed, database_now, utcnow
-from app.tick.job import Job, moment
+from app.database.statements import database_now, execute_rowcount
+from app.database.types import utcnow
+from app.tick.job import Job, due_at
 from app.tick.tables import TickJob, TickRun
 
 MAX_ATTEMPTS = 5
@@ -30,7 +31,7 @@ class LostFence(Exception):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one occurrence of a job."""
+    """What outcome of one occurrence of a job."""
 
     job: str
     occurrence: datetime
@@ -51,7 +52,7 @@ class Claim:
     job: Job
     occurrence: int
     fence: int
-    holder: str
+    owner: str
     done_through: int
     attempts: int
     last: bool
@@ -63,38 +64,38 @@ class Claim:
         return update(TickJob).where(
             TickJob.name == self.job.name,
             TickJob.fence == self.fence,
-            TickJob.owner == self.holder,
+            TickJob.owner == self.owner,
         )
 
     @property
     def worked_ms(self) -> int:
         return round((time.monotonic() - self._began) * 1_000)
 
-    async def hold(self, session: AsyncSession, **values: object) -> None:
+    async def check_fence(self, session: AsyncSession, **values: object) -> None:
         """Lock the job's row until the session's commit. Raises LostFence."""
         # An UPDATE, because it keeps the row locked on every database.
-        if await changed(session, self.mine.values(fence=self.fence, **values)) != 1:
+        if await execute_rowcount(session, self.mine.values(fence=self.fence, **values)) != 1:
             raise LostFence(self.job.name)
 
 
-async def take(
-    session: AsyncSession, job: Job, period: int, asked: int, holder: str, trigger: str
+async def acquire(
+    session: AsyncSession, job: Job, period: int, requested: int, owner: str, trigger: str
 ) -> Claim | Outcome:
-    """Claim the next occurrence up to `asked`, or return why there is nothing to claim."""
+    """Claim the next occurrence up to `requested`, or return why there is nothing to claim."""
     now = await database_now(session)
     row = await session.get_one(TickJob, job.name)
-    if row.done_through >= asked:
-        return await past(session, job, asked)
+    if row.done_through >= requested:
+        return await recorded_outcome(session, job, requested)
     if row.lease_until > now:
-        return await _waiting(session, job, row, asked)
-    if job.catch_up == "skip" and moment(asked + period) <= now:
-        return outcome(job, asked, "superseded")
-    occurrence = _next(job, period, row.done_through, asked)
+        return await _waiting(session, job, row, requested)
+    if job.catch_up == "skip" and due_at(requested + period) <= now:
+        return make_outcome(job, requested, "superseded")
+    occurrence = _next(job, period, row.done_through, requested)
     claim = Claim(
         job,
         occurrence,
         row.fence + 1,
-        holder,
+        owner,
         done_through=occurrence,
         attempts=row.attempts + 1,
         last=row.attempts + 1 >= MAX_ATTEMPTS,
@@ -105,12 +106,12 @@ async def take(
         TickJob.done_through < occurrence,
     )
     if not await _seize(session, claim, row, now, trigger, *free):
-        return outcome(job, asked, "running")
+        return make_outcome(job, requested, "running")
     return claim
 
 
-async def take_again(
-    session: AsyncSession, job: Job, occurrence: int, holder: str
+async def acquire_for_retry(
+    session: AsyncSession, job: Job, occurrence: int, owner: str
 ) -> Claim | Outcome:
     """Claim an occurrence that is past and was not done, for one more try by hand.
 
@@ -120,27 +121,27 @@ async def take_again(
     row = await session.get(TickJob, job.name)
     run = await session.get(TickRun, {"name": job.name, "occurrence": occurrence})
     if row is None or run is None or run.state == "done":
-        return await past(session, job, occurrence)
+        return await recorded_outcome(session, job, occurrence)
     if row.owner is not None and row.lease_until > now:
-        return outcome(job, occurrence, "running")
+        return make_outcome(job, occurrence, "running")
     claim = Claim(
         job,
         occurrence,
         row.fence + 1,
-        holder,
+        owner,
         done_through=max(row.done_through, occurrence),
         attempts=row.attempts,
         last=True,
     )
     if not await _seize(session, claim, row, now, "retry", TickJob.fence == row.fence):
-        return outcome(job, occurrence, "running")
+        return make_outcome(job, occurrence, "running")
     return claim
 
 
 async def finish(session: AsyncSession, claim: Claim, result: dict[str, Any]) -> None:
     """Record that the work is done, in the transaction that did it. Raises LostFence."""
     counted = {"done": TickJob.done + 1, "worked_ms": TickJob.worked_ms + claim.worked_ms}
-    await claim.hold(session, **_freed(claim), attempts=0, **counted)
+    await claim.check_fence(session, **_freed(claim), attempts=0, **counted)
     await _record(session, claim, "done", result=result)
 
 
@@ -152,18 +153,18 @@ async def fail(session: AsyncSession, claim: Claim, error: str) -> Outcome:
         until = await database_now(session) + _pause(claim.attempts)
         values = {"owner": None, "lease_until": until}
     values |= {"failed": TickJob.failed + 1, "worked_ms": TickJob.worked_ms + claim.worked_ms}
-    if await changed(session, claim.mine.values(**values)) != 1:
+    if await execute_rowcount(session, claim.mine.values(**values)) != 1:
         # The commit that seemed to fail went through; or somebody else has the job.
-        return await past(session, claim.job, claim.occurrence)
+        return await recorded_outcome(session, claim.job, claim.occurrence)
     await _record(session, claim, "dead" if claim.last else "failed", error=error)
-    return outcome(claim.job, claim.occurrence, "failed", error=error)
+    return make_outcome(claim.job, claim.occurrence, "failed", error=error)
 
 
-async def give_back(session: AsyncSession, claim: Claim) -> None:
+async def release(session: AsyncSession, claim: Claim) -> None:
     """Let go of a job that was interrupted, as if this try had not been."""
     values = {"owner": None, "lease_until": NEVER, "attempts": max(0, claim.attempts - 1)}
-    if await changed(session, claim.mine.values(**values)) == 1:
-        await _record(session, claim, "failed", error="interrupted: the process was asked to stop")
+    if await execute_rowcount(session, claim.mine.values(**values)) == 1:
+        await _record(session, claim, "failed", error="interrupted: the process is stopping")
 
 
 async def count_replay(session: AsyncSession, job: Job) -> None:
@@ -172,38 +173,38 @@ async def count_replay(session: AsyncSession, job: Job) -> None:
     await session.execute(row.values(replayed=TickJob.replayed + 1))
 
 
-async def past(session: AsyncSession, job: Job, occurrence: int) -> Outcome:
-    """Return what became of an occurrence that is dealt with."""
+async def recorded_outcome(session: AsyncSession, job: Job, occurrence: int) -> Outcome:
+    """Return what outcome of an occurrence that is dealt with."""
     run = await session.get(TickRun, {"name": job.name, "occurrence": occurrence})
     if run is not None and run.state == "done":
-        return outcome(job, occurrence, "replayed", result=run.result)
+        return make_outcome(job, occurrence, "replayed", result=run.result)
     if run is not None and run.state == "dead":
-        return outcome(job, occurrence, "failed", error=run.error)
-    return outcome(job, occurrence, "superseded")
+        return make_outcome(job, occurrence, "failed", error=run.error)
+    return make_outcome(job, occurrence, "superseded")
 
 
-def outcome(
+def make_outcome(
     job: Job,
     occurrence: int,
     status: Status,
     result: dict[str, Any] | None = None,
     error: str | None = None,
 ) -> Outcome:
-    return Outcome(job.name, moment(occurrence), status, result, error)
+    return Outcome(job.name, due_at(occurrence), status, result, error)
 
 
-def _next(job: Job, period: int, done_through: int, asked: int) -> int:
+def _next(job: Job, period: int, done_through: int, requested: int) -> int:
     if job.catch_up != "all":
-        return asked
+        return requested
     oldest = done_through // period * period + period
-    return max(oldest, asked - (MAX_CATCH_UP - 1) * period)
+    return max(oldest, requested - (MAX_CATCH_UP - 1) * period)
 
 
-async def _waiting(session: AsyncSession, job: Job, row: TickJob, asked: int) -> Outcome:
+async def _waiting(session: AsyncSession, job: Job, row: TickJob, requested: int) -> Outcome:
     if row.owner is not None:
-        return outcome(job, asked, "running")
+        return make_outcome(job, requested, "running")
     run = await session.get(TickRun, {"name": job.name, "occurrence": row.occurrence})
-    return outcome(job, asked, "failed", error=run.error if run is not None else None)
+    return make_outcome(job, requested, "failed", error=run.error if run is not None else None)
 
 
 async def _seize(
@@ -214,14 +215,14 @@ async def _seize(
     lost = row.occurrence if row.owner is not None else None
     values = {
         "fence": claim.fence,
-        "owner": claim.holder,
+        "owner": claim.owner,
         "occurrence": claim.occurrence,
         "lease_until": now + claim.job.lease,
         "attempts": claim.attempts,
         "lost": TickJob.lost + int(lost is not None),
     }
     mine = update(TickJob).where(TickJob.name == claim.job.name, *free)
-    if await changed(session, mine.values(**values)) != 1:
+    if await execute_rowcount(session, mine.values(**values)) != 1:
         return False
     if lost is not None:
         run = update(TickRun).filter_by(name=claim.job.name, occurrence=lost, state="running")

@@ -6,14 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from app.tick.turn import Turn
+    from app.tick.context import JobContext
 
-# Beyond a job's time, so that its holder gives up before somebody else may begin.
+# Beyond a job's time, so that its owner gives up before somebody else may begin.
 LEASE_MARGIN = timedelta(seconds=10)
 MAX_NAME = 64  # characters
 CATCH_UPS = ("latest", "all", "skip")
-# What `keystead tick …` means something else by.
-RESERVED = ("run", "status", "history", "retry")
 
 
 @dataclass(frozen=True)
@@ -23,7 +21,7 @@ class Job:
     `name`: never changes, because what was done is kept under it.
     `every`: seconds between two occurrences, which are the multiples of it in Unix time; None for
     the tick's own period (KEYSTEAD_TICK_SECONDS).
-    `run`: called with a Turn; what it returns is kept as the result (JSON).
+    `run`: called with a JobContext; what it returns is kept as the result (JSON).
     `catch_up`: what becomes of occurrences that nobody ran in time. `latest`: the newest runs,
     however late, the others are left out; `all`: each in its order, the last hundred of them;
     `skip`: none runs any more once its successor is due.
@@ -34,15 +32,13 @@ class Job:
 
     name: str
     every: int | None
-    run: Callable[["Turn"], Awaitable[dict[str, Any]]]
+    run: Callable[["JobContext"], Awaitable[dict[str, Any]]]
     catch_up: Literal["latest", "all", "skip"] = "latest"
     timeout: int = 30
 
     def __post_init__(self) -> None:
         if not (0 < len(self.name) <= MAX_NAME and self.name.isprintable()):
             raise ValueError(f"a job's name has 1 to {MAX_NAME} characters: {self.name!r}")
-        if self.name in RESERVED:
-            raise ValueError(f"a job's name is none of {', '.join(RESERVED)}: {self.name}")
         if self.every is not None and not _is_period(self.every):
             raise ValueError(f"{self.name}: `every` is a whole number of seconds")
         if not _is_period(self.timeout):
@@ -60,6 +56,6 @@ def _is_period(seconds: object) -> bool:
     return isinstance(seconds, int) and seconds > 0
 
 
-def moment(occurrence: int) -> datetime:
+def due_at(occurrence: int) -> datetime:
     """Return when an occurrence (Unix seconds) is due."""
     return datetime.fromtimestamp(occurrence, UTC)

@@ -25,7 +25,7 @@ async def local_loop(runner: Runner) -> AsyncIterator[None]:
 
     What is under way then is finished, within the time that its job has.
     """
-    stopping = runner.services.stopping
+    stopping = runner.resources.stopping
     tasks: set[asyncio.Task[None]] = set()
 
     async def start(job: Job) -> None:

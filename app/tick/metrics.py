@@ -6,11 +6,11 @@ All of it is the database's: each process has seen a part only, and a function o
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 
-from app.database import SessionDep
+from app.http.dependencies import SessionDep
 from app.tick import runs
-from app.tick.runner import Runner
+from app.tick.dependencies import RunnerDep
 from app.tick.runs import JobStatus
 
 if TYPE_CHECKING:
@@ -30,14 +30,13 @@ router = APIRouter(tags=["tick"])
         404: {"description": "No token is configured."},
     },
 )
-async def metrics(request: Request, session: SessionDep) -> Response:
+async def metrics(runner: RunnerDep, session: SessionDep) -> Response:
     """Lag, duration, attempts, and how often runs were done, lost, replayed or given up."""
     # A twentieth of a second, that only who asks for it should spend.
     from prometheus_client import CollectorRegistry
     from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
     from prometheus_client.registry import Collector
 
-    runner: Runner = request.state.runner
     found = await runs.statuses(session, runner)
 
     class Jobs(Collector):
@@ -69,7 +68,7 @@ def _families(found: list[JobStatus]) -> Iterator["Metric"]:
         "keystead_tick_dead", "Occurrences that were given up, of those kept", labels=["job"]
     )
     runs_total = CounterMetricFamily(
-        "keystead_tick_runs", "What became of tries and deliveries", labels=["job", "outcome"]
+        "keystead_tick_runs", "What outcome of tries and deliveries", labels=["job", "outcome"]
     )
     seconds = SummaryMetricFamily(
         "keystead_tick_duration_seconds",

@@ -8,10 +8,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi_users.router.common import ErrorModel
 from pydantic import BaseModel, ConfigDict
 
-from app.errors import BadTickTime, TickRunning, TickTooOften
+from app.errors import TickBadTime, TickRunning, TickTooOften
+from app.http.bearer import INTERNAL_REQUEST
 from app.tick.claim import Outcome
-from app.tick.runner import Runner
-from app.tokens import TRUSTED
+from app.tick.dependencies import RunnerDep
 
 router = APIRouter(tags=["tick"])
 
@@ -33,7 +33,7 @@ class TickRequest(BaseModel):
 
 
 class JobReport(BaseModel):
-    """What became of a job. `replayed`: it was done before, this is the stored result."""
+    """What outcome of a job. `replayed`: it was done before, this is the stored result."""
 
     job: str
     occurrence: datetime
@@ -73,15 +73,16 @@ class TickReport(BaseModel):
         500: {"model": TickReport, "description": "A job failed: send the same again."},
     },
 )
-async def tick(request: Request, response: Response, body: TickRequest | None = None) -> TickReport:
+async def tick(
+    request: Request, runner: RunnerDep, response: Response, body: TickRequest | None = None
+) -> TickReport:
     """Run what is due. Sent again, for whatever reason, it happens once."""
     body = body or TickRequest()
     limit: AsyncLimiter = request.state.tick_limit
     if not limit.has_capacity():
         raise TickTooOften(RETRY_AFTER)
     await limit.acquire()
-    runner: Runner = request.state.runner
-    trigger = "schedule" if TRUSTED in request.scope else "http"
+    trigger = "schedule" if INTERNAL_REQUEST in request.scope else "http"
     outcomes = await runner.tick(trigger, _parse(body.scheduled_at), body.job)
     statuses = {outcome.status for outcome in outcomes}
     if statuses == {"running"}:
@@ -97,7 +98,7 @@ def _parse(text: str | None) -> datetime | None:
     try:
         return datetime.fromisoformat(text) if text is not None else None
     except ValueError:
-        raise BadTickTime from None
+        raise TickBadTime from None
 
 
 def _report(outcome: Outcome) -> JobReport:

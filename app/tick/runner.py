@@ -10,20 +10,20 @@ from typing import Any
 
 import structlog
 from sqlalchemy import event
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import clock
-from app.database import database_now
-from app.errors import BadTickTime, UnknownJob
-from app.faults import retried
+from app.database.errors import ConstraintViolated
+from app.database.retry import retry_on_conflict
+from app.database.statements import database_now
+from app.errors import TickBadTime, UnknownJob
 from app.ids import new_id
-from app.services import Services
+from app.resources import Resources
 from app.tick import claim as claims
-from app.tick.claim import MAX_ATTEMPTS, NEVER, Claim, LostFence, Outcome, outcome
+from app.tick.claim import MAX_ATTEMPTS, NEVER, Claim, LostFence, Outcome, make_outcome
+from app.tick.context import JobContext, Stopping
 from app.tick.job import Job
-from app.tick.tables import TickJob
-from app.tick.turn import Stopping, Turn
+from app.tick.tables import PRIMARY_KEY, TickJob
 
 log = structlog.get_logger()
 
@@ -34,17 +34,17 @@ class Runner:
     Raises ValueError if two jobs have one name.
     """
 
-    def __init__(self, services: Services, jobs: Sequence[Job]) -> None:
-        self.services = services
+    def __init__(self, resources: Resources, jobs: Sequence[Job]) -> None:
+        self.resources = resources
         self.jobs = {job.name: job for job in jobs}
         if len(self.jobs) < len(jobs):
             raise ValueError("two jobs have one name")
         self.skew = timedelta()  # the database's clock less ours, as last seen
-        self._holder = f"{socket.gethostname()[:32]}:{os.getpid()}:{new_id().hex[-8:]}"
+        self._owner = f"{socket.gethostname()[:32]}:{os.getpid()}:{new_id().hex[-8:]}"
 
     def period(self, job: Job) -> int:
         """Return the seconds between two occurrences of `job`."""
-        return job.every or self.services.settings.tick_period
+        return job.every or self.resources.settings.tick_period
 
     async def tick(
         self,
@@ -54,20 +54,20 @@ class Runner:
     ) -> list[Outcome]:
         """Run what is due at `scheduled_at` (default: now): every job, or `only` one.
 
-        Raises UnknownJob; BadTickTime for a time without an offset, before 1970, or more than a
+        Raises UnknownJob; TickBadTime for a time without an offset, before 1970, or more than a
         job's period in the future.
         """
         jobs = [self._known(only)] if only is not None else list(self.jobs.values())
         now = await self._now()
         at = scheduled_at or now
         if at.tzinfo is None or at < NEVER:
-            raise BadTickTime
+            raise TickBadTime
         if any(at > now + timedelta(seconds=self.period(job)) for job in jobs):
-            raise BadTickTime
+            raise TickBadTime
         return [await self.run(job, at, trigger) for job in jobs]
 
     async def retry(self, name: str, scheduled_at: datetime) -> Outcome:
-        """Try once more an occurrence of the past that was not done, as somebody asked by hand.
+        """Try once more an occurrence of the past that was not done, as somebody requested by hand.
 
         Returns `superseded` if it was never begun. Raises UnknownJob.
         """
@@ -77,17 +77,17 @@ class Runner:
 
     async def run(self, job: Job, at: datetime, trigger: str) -> Outcome:
         """Run the occurrence of `job` that `at` falls into, after those it has to make up for."""
-        asked = self._occurrence(job, at)
-        await self._introduce(job, asked - self.period(job))
-        while not self.services.stopping.is_set():
-            claim = await self._claim(job, asked, trigger)
+        requested = self._occurrence(job, at)
+        await self._introduce(job, requested - self.period(job))
+        while not self.resources.stopping.is_set():
+            claim = await self._claim(job, requested, trigger)
             if isinstance(claim, Outcome):
                 await self._count_replay(job, claim, trigger)
                 return claim
-            became = await self._work(claim)
-            if became.status != "done" or claim.occurrence == asked:
-                return became
-        return outcome(job, asked, "running")
+            outcome = await self._work(claim)
+            if outcome.status != "done" or claim.occurrence == requested:
+                return outcome
+        return make_outcome(job, requested, "running")
 
     def _known(self, name: str) -> Job:
         if name not in self.jobs:
@@ -98,10 +98,10 @@ class Runner:
         period = self.period(job)
         return int(at.timestamp() // period * period)
 
-    @retried
+    @retry_on_conflict
     async def _introduce(self, job: Job, done_through: int) -> None:
         """Make the row of a job that was never seen before."""
-        async with self.services.database.transaction() as session:
+        async with self.resources.database.transaction() as session:
             if await session.get(TickJob, job.name) is not None:
                 return
         row = TickJob(
@@ -111,25 +111,26 @@ class Runner:
             lease_until=NEVER,
         )
         try:
-            async with self.services.database.transaction() as session:
+            async with self.resources.database.transaction() as session:
                 session.add(row)
-        except IntegrityError:
-            pass  # somebody else was faster
+        except ConstraintViolated as violated:
+            if violated.constraint != PRIMARY_KEY:
+                raise  # else another process was faster
 
-    @retried
-    async def _claim(self, job: Job, asked: int, trigger: str) -> Claim | Outcome:
-        async with self.services.database.transaction() as session:
+    @retry_on_conflict
+    async def _claim(self, job: Job, requested: int, trigger: str) -> Claim | Outcome:
+        async with self.resources.database.transaction() as session:
             period = self.period(job)
-            claim = await claims.take(session, job, period, asked, self._holder, trigger)
+            claim = await claims.acquire(session, job, period, requested, self._owner, trigger)
         if isinstance(claim, Claim) and claim.attempts > MAX_ATTEMPTS:
             # Every try before took its process down: there is no error to show but that.
             return await self._fail(claim, "the process died at every attempt")
         return claim
 
-    @retried
+    @retry_on_conflict
     async def _claim_again(self, job: Job, occurrence: int) -> Claim | Outcome:
-        async with self.services.database.transaction() as session:
-            return await claims.take_again(session, job, occurrence, self._holder)
+        async with self.resources.database.transaction() as session:
+            return await claims.acquire_for_retry(session, job, occurrence, self._owner)
 
     async def _work(self, claim: Claim) -> Outcome:
         """Do the job's work, within its time, and tell what came of it."""
@@ -140,48 +141,48 @@ class Runner:
                 result = await self._do(claim, deadline)
         except LostFence:
             seen.warning("lost the lease")
-            return outcome(job, claim.occurrence, "running")
+            return make_outcome(job, claim.occurrence, "running")
         except Stopping:
-            await self._give_back(claim)
-            return outcome(job, claim.occurrence, "running")
+            await self._release(claim)
+            return make_outcome(job, claim.occurrence, "running")
         except Exception as error:
             seen.exception("job failed")
             said = f"no end within {job.timeout} s" if deadline.expired() else error
             return await self._fail(claim, f"{type(error).__name__}: {said}"[:1_000])
-        return outcome(job, claim.occurrence, "done", result=result)
+        return make_outcome(job, claim.occurrence, "done", result=result)
 
-    @retried
+    @retry_on_conflict
     async def _do(self, claim: Claim, deadline: asyncio.Timeout) -> dict[str, Any]:
         """Do the job's work and record it in the same transaction; return its result."""
-        async with self.services.database.transaction() as session:
-            turn = Turn(self.services, claim, session, deadline)
+        async with self.resources.database.transaction() as session:
+            context = JobContext(self.resources, claim, session, deadline)
             with _nobody_commits(session):
-                result = await claim.job.run(turn)
+                result = await claim.job.run(context)
             await claims.finish(session, claim, result)
         return result
 
-    @retried
+    @retry_on_conflict
     async def _fail(self, claim: Claim, error: str) -> Outcome:
-        async with self.services.database.transaction() as session:
+        async with self.resources.database.transaction() as session:
             return await claims.fail(session, claim, error)
 
-    @retried
-    async def _give_back(self, claim: Claim) -> None:
-        async with self.services.database.transaction() as session:
-            await claims.give_back(session, claim)
+    @retry_on_conflict
+    async def _release(self, claim: Claim) -> None:
+        async with self.resources.database.transaction() as session:
+            await claims.release(session, claim)
 
-    async def _count_replay(self, job: Job, became: Outcome, trigger: str) -> None:
+    async def _count_replay(self, job: Job, outcome: Outcome, trigger: str) -> None:
         # Each process's own loop asks for the same occurrence: that is no second delivery.
-        if became.status == "replayed" and trigger != "loop":
+        if outcome.status == "replayed" and trigger != "loop":
             await self._note_replay(job)
 
-    @retried
+    @retry_on_conflict
     async def _note_replay(self, job: Job) -> None:
-        async with self.services.database.transaction() as session:
+        async with self.resources.database.transaction() as session:
             await claims.count_replay(session, job)
 
     async def _now(self) -> datetime:
-        async with self.services.database.transaction() as session:
+        async with self.resources.database.transaction() as session:
             now = await database_now(session)
         self.skew = now - clock.now()
         return now

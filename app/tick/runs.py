@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import delete, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.database import database_now
-from app.tick.job import Job, moment
+from app.database.statements import database_now
+from app.tick.job import Job, due_at
 from app.tick.runner import Runner
 from app.tick.tables import TickJob, TickRun
 
@@ -92,7 +92,7 @@ async def history(
 
 async def late(runner: Runner) -> list[str]:
     """Return a line for each job that is late by more than LATE_PERIODS of its periods."""
-    async with runner.services.database.transaction() as session:
+    async with runner.resources.database.transaction() as session:
         now = await database_now(session)
         seen = (await session.execute(select(TickJob.name, TickJob.done_through))).all()
     lines = []
@@ -142,11 +142,11 @@ def _status(
 ) -> JobStatus:
     lag = _lag(period, row.done_through, now)
     state: Literal["new", "idle", "running", "failing"] = "idle" if row.fence else "new"
-    due = moment(row.done_through + period) if row.fence else now
+    due = due_at(row.done_through + period) if row.fence else now
     if row.lease_until > now and row.owner is None:
         state, due = "failing", row.lease_until
     elif row.lease_until > now:
-        state, due = "running", moment(row.occurrence + period)
+        state, due = "running", due_at(row.occurrence + period)
     return JobStatus(
         job=job.name,
         every=period,
@@ -168,7 +168,7 @@ def _status(
 
 
 def _lag(period: int, done_through: int, now: datetime) -> float:
-    return max(0.0, (now - moment(done_through + period)).total_seconds())
+    return max(0.0, (now - due_at(done_through + period)).total_seconds())
 
 
 def _is_late(period: int, lag: float) -> bool:
@@ -178,7 +178,7 @@ def _is_late(period: int, lag: float) -> bool:
 def _run(row: TickRun) -> Run:
     ended = row.finished_at
     return Run(
-        scheduled_at=moment(row.occurrence),
+        scheduled_at=due_at(row.occurrence),
         state=row.state,
         attempts=row.attempts,
         trigger=row.trigger,

@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, CheckConstraint, Index, String, Text, text
 from sqlalchemy.orm import Mapped, MappedColumn, mapped_column
 
-from app.database import Base, key_type
+from app.database.base import Base
+from app.database.types import key_type
 
 
 def _sum() -> MappedColumn[int]:
@@ -16,7 +17,7 @@ def _sum() -> MappedColumn[int]:
 class TickJob(Base):
     """A job and who holds it. Occurrences are Unix seconds; times are the database's clock.
 
-    `fence` grows with every claim: a holder that finds another number has lost the job.
+    `fence` grows with every claim: an owner that finds another number has lost the job.
     After a failure nobody holds it, and `lease_until` is when it may be tried again; `attempts` are
     the tries since the last success. From `done` on: how often what happened, with `worked_ms` the
     milliseconds that tries took, done or failed.
@@ -39,8 +40,11 @@ class TickJob(Base):
     worked_ms: Mapped[int] = _sum()
 
 
+PRIMARY_KEY = "pk_tick_job"
+
+
 class TickRun(Base):
-    """One occurrence of a job: what became of it."""
+    """One occurrence of a job: what outcome of it."""
 
     __tablename__ = "tick_run"
     __table_args__ = (

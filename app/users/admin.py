@@ -1,17 +1,29 @@
-"""The list of accounts, for superusers."""
+"""`/users`: the accounts, for superusers."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi_users.exceptions import (
+    InvalidID,
+    InvalidPasswordException,
+    UserAlreadyExists,
+    UserNotExists,
+)
+from fastapi_users.router.common import ErrorCode, ErrorModel
 
-from app.database import SessionDep
-from app.users.schemas import UserPage, UserRead
-from app.users.store import UserStore
+from app.errors import BadRequest, NotFound
+from app.http.dependencies import SessionDep
+from app.users.database import UserDatabase
+from app.users.dependencies import UserManagerDep
+from app.users.schemas import UserPage, UserRead, UserUpdate
+from app.users.tables import User
 
 router = APIRouter(prefix="/users", tags=["users"])
 
 Text = Query(max_length=500, pattern=r"^[^\x00]*$")
+_MISSING = {"description": "The account does not exist."}
+_LAST = {"description": "No account could manage the others any more: LAST_SUPERUSER."}
 
 
 @router.get("", name="users:list", summary="List accounts")
@@ -21,13 +33,66 @@ async def list_users(
     after: Annotated[str | None, Text] = None,
     q: Annotated[str, Text] = "",
 ) -> UserPage:
-    """Accounts in the order of their addresses; `q` keeps those that begin with it.
+    """Accounts in the order of their addresses; `q` keeps the addresses that start with it.
 
-    Pass `next` as `after` to get the next page.
+    Pass `next` as `after` for the next page.
     """
     try:
-        users, cursor = await UserStore(session).page(limit, after, q)
+        users, cursor = await UserDatabase(session).page(limit, after, q)
     except ValueError as error:
         problem = {"type": "value_error", "loc": ("query", "after"), "msg": str(error)}
         raise RequestValidationError([{**problem, "input": after}]) from None
     return UserPage(items=[UserRead.model_validate(user) for user in users], next=cursor)
+
+
+async def get_user_or_404(id: str, manager: UserManagerDep) -> User:
+    """Return the account that the path names. Raises NotFound."""
+    try:
+        user: User = await manager.get(manager.parse_id(id))
+    except (UserNotExists, InvalidID):
+        raise NotFound from None
+    return user
+
+
+UserDep = Annotated[User, Depends(get_user_or_404)]
+
+
+@router.get(
+    "/{id}",
+    response_model=UserRead,
+    name="users:user",
+    summary="Show an account",
+    responses={404: _MISSING},
+)
+async def get_user(user: UserDep) -> User:
+    return user
+
+
+@router.patch(
+    "/{id}",
+    response_model=UserRead,
+    name="users:patch_user",
+    summary="Change an account",
+    responses={400: {"model": ErrorModel}, 404: _MISSING, 409: _LAST},
+)
+async def update_user(user: UserDep, body: UserUpdate, manager: UserManagerDep) -> User:
+    """Change an account. A new password, or deactivation, ends all of its sessions."""
+    try:
+        return await manager.update(body, user)
+    except UserAlreadyExists:
+        raise BadRequest(ErrorCode.UPDATE_USER_EMAIL_ALREADY_EXISTS) from None
+    except InvalidPasswordException as error:
+        raise BadRequest(ErrorCode.UPDATE_USER_INVALID_PASSWORD, error.reason) from None
+
+
+@router.delete(
+    "/{id}",
+    status_code=204,
+    response_class=Response,
+    name="users:delete_user",
+    summary="Delete an account",
+    responses={404: _MISSING, 409: _LAST},
+)
+async def delete_user(user: UserDep, manager: UserManagerDep) -> None:
+    """Delete an account with its sessions."""
+    await manager.delete(user)

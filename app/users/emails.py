@@ -1,4 +1,4 @@
-"""E-mail addresses: which are taken, and when two are the same."""
+"""E-mail addresses: their validation, and the key that spellings of one address share."""
 
 import unicodedata
 from typing import Annotated
@@ -10,29 +10,29 @@ MAX_LENGTH = 320
 
 
 def email_key(email: str) -> str:
-    """Return what all spellings of an address share: NFKC and casefold (Unicode, 3.13 and 5.18)."""
+    """Return the key of an address: NFKC and casefold (Unicode, sections 3.13 and 5.18)."""
     folded = unicodedata.normalize("NFKC", email.strip()).casefold()
     return unicodedata.normalize("NFKC", folded)
 
 
 def storable(text: str) -> bool:
-    """Tell whether every database takes `text`: no NUL, no half of a surrogate pair."""
+    """Return whether every database stores `text`: no NUL, no unpaired surrogate."""
     return "\0" not in text and not any("\ud800" <= c <= "\udfff" for c in text)
 
 
 def parse_email(text: str) -> str:
     """Return the address in `text`, its domain in lower case.
 
-    Raises ValueError for anything else, a display name beside it included.
+    Raises ValueError for anything but one address, such as a display name beside it.
     """
     if "=?" in text:
-        # RFC 2047: mail software would decode it into another address.
+        # RFC 2047: a mail server could decode it into another address.
         raise ValueError("not an e-mail address: it contains an encoded word")
     try:
         email = validate_email(text.strip(), check_deliverability=False, strict=True).normalized
     except EmailNotValidError as error:
         raise ValueError(f"not an e-mail address: {error}") from None
-    # Folding can lengthen: one letter may stand for eighteen.
+    # Folding can turn one character into eighteen.
     if len(email_key(email)) > MAX_LENGTH:
         raise ValueError("not an e-mail address: it is too long")
     return email

@@ -1,4 +1,4 @@
-"""The letters that accounts get: made when they are sent, for whoever has the address then."""
+"""The letters to accounts: written when they are delivered, for the account as it is then."""
 
 from datetime import timedelta
 from urllib.parse import urlencode
@@ -6,71 +6,71 @@ from urllib.parse import urlencode
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import clock
+from app.crypto.tokens import Signer
 from app.mail.letters import Letter
-from app.services import Services
-from app.signing import Signer
-from app.users.store import UserStore
+from app.resources import Resources
+from app.users.database import UserDatabase
 from app.users.tables import User
 
-# Each is a letter, its template, the page its link opens, and the audience of its token.
+# Each names a letter, its template, the page that its link opens, and its token's audience.
 VERIFY = "verify"
 RESET = "reset-password"
 
 
-async def verify_letter(services: Services, session: AsyncSession, address: str) -> Letter | None:
-    """Ask an active account whose address is not proven yet for the proof."""
-    user = await UserStore(session).get_by_email(address)
+async def verify_letter(resources: Resources, session: AsyncSession, address: str) -> Letter | None:
+    """Return the letter that asks an active, unverified account to verify its address."""
+    user = await UserDatabase(session).get_by_email(address)
     if user is None or not user.is_active or user.is_verified:
         return None
     return _letter(
-        services,
+        resources,
         user,
         VERIFY,
         "Confirm your e-mail address",
-        services.settings.verify_seconds,
-        verify_proof(services.signer, user),
+        resources.settings.verify_seconds,
+        verify_fingerprint(resources.signer, user),
     )
 
 
-async def reset_letter(services: Services, session: AsyncSession, address: str) -> Letter | None:
-    """Let an active account choose a new password."""
-    user = await UserStore(session).get_by_email(address)
+async def reset_letter(resources: Resources, session: AsyncSession, address: str) -> Letter | None:
+    """Return the letter that lets an active account choose a new password."""
+    user = await UserDatabase(session).get_by_email(address)
     if user is None or not user.is_active:
         return None
     return _letter(
-        services,
+        resources,
         user,
         RESET,
         "Choose a new password",
-        services.settings.reset_seconds,
-        reset_proof(services.signer, user),
+        resources.settings.reset_seconds,
+        reset_fingerprint(resources.signer, user),
     )
 
 
-def verify_proof(signer: Signer, user: User) -> str:
-    """Return what changes with the address, so that a token proves that one alone."""
+def verify_fingerprint(signer: Signer, user: User) -> str:
+    """Return a fingerprint of the address: a token verifies that address alone."""
     return signer.fingerprint(VERIFY, user.email.lower())
 
 
-def reset_proof(signer: Signer, user: User) -> str:
-    """Return what changes with the password and the address, so that a token works once."""
+def reset_fingerprint(signer: Signer, user: User) -> str:
+    """Return a fingerprint of password and address: a token works once."""
     return signer.fingerprint(RESET, user.hashed_password, user.email.lower())
 
 
 def _letter(
-    services: Services, user: User, kind: str, subject: str, seconds: int, proof: str
+    resources: Resources, user: User, kind: str, subject: str, seconds: int, fingerprint: str
 ) -> Letter:
     lifetime = timedelta(seconds=seconds)
-    token = services.signer.sign(kind, clock.now() + lifetime, sub=str(user.id), proof=proof)
-    base_url = services.settings.base_url
-    words = {
+    token = resources.signer.sign(kind, clock.now() + lifetime, sub=str(user.id), proof=fingerprint)
+    base_url = resources.settings.base_url
+    context = {
         "base_url": base_url,
         "link": f"{base_url}/{kind}?{urlencode({'token': token})}",
         "token": token,
         "lifetime": _in_words(seconds),
     }
-    # To the stored address: the one that was typed may fold to the same key and be another's.
-    return Letter(user.email, subject, kind, words)
+    # To the stored address: the requested one can have the same key and be another person's.
+    return Letter(user.email, subject, kind, context)
 
 
 def _in_words(seconds: int) -> str:

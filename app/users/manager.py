@@ -1,7 +1,7 @@
-"""What can happen to an account (fastapi-users' manager, with its races closed)."""
+"""Changes to accounts: fastapi-users' manager, safe against races."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from fastapi import Request
@@ -15,41 +15,36 @@ from fastapi_users.exceptions import (
     UserAlreadyVerified,
 )
 from fastapi_users.schemas import BaseUserCreate, BaseUserUpdate
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.actor import Actor
 from app.errors import Forbidden, LastSuperuser, NotFound, Unauthorized
 from app.mail.outbox import Outbox
-from app.services import Services
-from app.users.letters import RESET, VERIFY, reset_proof, verify_proof
-from app.users.principal import Principal
+from app.resources import Resources
+from app.sessions.store import SessionStore
+from app.users.database import UserDatabase
+from app.users.letters import RESET, VERIFY, reset_fingerprint, verify_fingerprint
 from app.users.schemas import UserCreate, UserUpdate
-from app.users.store import UserStore
 from app.users.tables import AnyUser, User
 
 
-class Logins(Protocol):
-    """What an account needs to know of its logins."""
-
-    async def stands(self, login_id: UUID) -> bool:
-        """Tell whether a login is still there."""
-
-    async def end_all(self, user_id: UUID, *, but: UUID | None = None) -> None:
-        """End the logins of an account, `but` the one with that id."""
-
-
 class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
-    """Passwords are hashed before rows are locked; what was checked is checked again after."""
+    """The accounts within one transaction, for one actor.
 
-    user_db: UserStore
+    Passwords are hashed before rows are locked; checks are repeated under the lock.
+    """
 
-    def __init__(
-        self, services: Services, store: UserStore, logins: Logins, outbox: Outbox
-    ) -> None:
-        super().__init__(store, services.passwords.helper)
-        self.passwords = services.passwords
-        self.signer = services.signer
-        self.require_verified = services.settings.require_verified
-        self.logins = logins
-        self.outbox = outbox
+    user_db: UserDatabase
+
+    def __init__(self, resources: Resources, session: AsyncSession, actor: Actor) -> None:
+        super().__init__(UserDatabase(session), resources.passwords.helper)
+        lifetime = resources.settings.session_seconds
+        self.sessions = SessionStore(session, resources.signer, lifetime)
+        self._actor = actor
+        self._outbox = Outbox(session, resources.mail_waiting)
+        self._passwords = resources.passwords
+        self._signer = resources.signer
+        self._require_verified = resources.settings.require_verified
 
     async def create(
         self,
@@ -57,35 +52,36 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
         safe: bool = False,
         request: Request | None = None,
     ) -> User:
-        """Make an account and ask for proof of its address.
+        """Create an account and request the verification of its address.
 
-        If `safe`, flags in `user_create` are ignored. Raises InvalidPasswordException,
-        UserAlreadyExists.
+        `safe`: ignore the flags in `user_create`. Raises InvalidPasswordException,
+        UserAlreadyExists, PasswordHashingBusy.
         """
         assert isinstance(user_create, UserCreate)
         await self.validate_password(user_create.password)
         if await self.user_db.get_by_email(user_create.email) is not None:
             raise UserAlreadyExists
-        await self.user_db.rest()
-        hashed = await self.passwords.hash(user_create.password)
+        await self.user_db.release_connection()
+        hashed = await self._passwords.hash(user_create.password)
         values = {**user_create.values(safe=safe), "hashed_password": hashed}
-        user = await self.user_db.create(values)
-        self._ask_for_proof(user)
+        user: User = await self.user_db.create(values)
+        self._request_verification(user)
         return user
 
     async def authenticate(self, credentials: OAuth2PasswordRequestForm) -> User | None:
-        """Return the account that the e-mail and password name, locked until the commit; or None.
+        """Return the account for an e-mail address and password, locked until the commit, or None.
 
-        An unknown address takes as long as a wrong password. Older hashes are upgraded.
+        An unknown address takes as long as a wrong password. A hash of an older kind is replaced.
+        Raises PasswordHashingBusy.
         """
-        seen = await self.user_db.get_by_email(credentials.username)
-        stored = seen.hashed_password if seen is not None else None
-        await self.user_db.rest()
-        matches, upgraded = await self.passwords.verify(credentials.password, stored)
-        if seen is None or not matches:
+        found = await self.user_db.get_by_email(credentials.username)
+        stored = found.hashed_password if found is not None else None
+        await self.user_db.release_connection()
+        matches, upgraded = await self._passwords.verify(credentials.password, stored)
+        if found is None or not matches:
             return None
-        # A reset may have come in between: its end of all logins must count for this one too.
-        user = await self.user_db.get_locked(seen.id)
+        # A reset meanwhile revoked all sessions: the one that this log-in opens must not survive.
+        user = await self.user_db.get_locked(found.id)
         if user is None or user.hashed_password != stored:
             return None
         if upgraded is not None:
@@ -95,135 +91,132 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
     async def validate_password(
         self, password: str, user: BaseUserCreate | User | None = None
     ) -> None:
-        """Raise InvalidPasswordException if `password` may not be chosen."""
-        reason = self.passwords.fault(password)
+        """Raise InvalidPasswordException if `password` is refused as a new one."""
+        reason = self._passwords.find_problem(password)
         if reason is not None:
             raise InvalidPasswordException(reason)
 
     async def update(
         self,
         user_update: BaseUserUpdate,
-        user: User | Principal,
+        user: Any,
         safe: bool = False,
         request: Request | None = None,
     ) -> User:
-        """Change an account. If `safe`, by its owner: flags are ignored, this login stays.
+        """Change the account with the id of `user`; raises as `apply`.
 
-        Else by the superuser whose `request` it is. Raises InvalidPasswordException,
-        UserAlreadyExists, LastSuperuser, NotFound, Unauthorized, Forbidden.
+        `safe`: as its owner, whose present session stays and whose flags are ignored.
         """
         assert isinstance(user_update, UserUpdate)
-        by = user if safe and isinstance(user, Principal) else _asking(request)
-        return await self.apply(user_update.changes(safe=safe), user.id, by=by, own=safe)
+        return await self.apply(user_update.changes(safe=safe), user.id, own=safe)
 
-    async def apply(
-        self,
-        changes: dict[str, Any],
-        user_id: UUID,
-        *,
-        by: Principal | None = None,
-        own: bool = False,
-    ) -> User:
-        """Make `changes` to an account and end the logins they must end; raises as `update`.
+    async def apply(self, changes: dict[str, Any], user_id: UUID, *, own: bool = False) -> User:
+        """Make `changes` to an account and revoke the sessions that they end.
 
-        `by`: who asks for it, which is the owner if `own`, else a superuser; None, an operator.
+        `own`: the actor changes their own account, and keeps the present session; else the actor
+        is a superuser or the operator. Raises InvalidPasswordException, UserAlreadyExists,
+        LastSuperuser, NotFound, Unauthorized, Forbidden, PasswordHashingBusy.
         """
         if "password" in changes:
             await self.validate_password(changes["password"])
-            await self.user_db.rest()
-            changes["hashed_password"] = await self.passwords.hash(changes.pop("password"))
-        needed = ["is_superuser", "is_active"] + ["is_verified"] * self.require_verified
+            await self.user_db.release_connection()
+            changes["hashed_password"] = await self._passwords.hash(changes.pop("password"))
+        needed = ["is_superuser", "is_active"] + ["is_verified"] * self._require_verified
         if any(changes.get(flag) is False for flag in needed):
             await self._keep_a_superuser(user_id)
-        current = await self._lock(user_id, by, own=own)
-        # Only letter case is taken for the same mailbox: a look-alike may be another's.
-        moved = changes.get("email", current.email).lower() != current.email.lower()
-        if moved:
+        current = await self._lock(user_id, own=own)
+        # Only letter case is taken for the same mailbox: a look-alike can be another person's.
+        has_moved = changes.get("email", current.email).lower() != current.email.lower()
+        if has_moved:
             changes = {"is_verified": False, **changes}
-        user = await self.user_db.update(current, changes)
+        user: User = await self.user_db.update(current, changes)
         if "hashed_password" in changes or not user.is_active:
-            await self.logins.end_all(user.id, but=by.login_id if by and own else None)
-        if moved:
-            self._ask_for_proof(user)
+            kept = self._actor.session_id if own else None
+            await self.sessions.revoke_all(user.id, except_id=kept)
+        if has_moved:
+            self._request_verification(user)
         return user
 
     async def verify(self, token: str, request: Request | None = None) -> User:
-        """Mark the address in `token` as proven. Raises InvalidVerifyToken, UserAlreadyVerified."""
-        claims = self.signer.read(VERIFY, token)
+        """Mark an address as verified. Raises InvalidVerifyToken, UserAlreadyVerified."""
+        claims = self._signer.verify(VERIFY, token)
         if claims is None:
             raise InvalidVerifyToken
         user = await self.user_db.get_locked(UUID(claims["sub"]))
-        if user is None or claims["proof"] != verify_proof(self.signer, user):
+        if user is None or claims["proof"] != verify_fingerprint(self._signer, user):
             raise InvalidVerifyToken
         if user.is_verified:
             raise UserAlreadyVerified
-        return await self.user_db.update(user, {"is_verified": True})
+        verified: User = await self.user_db.update(user, {"is_verified": True})
+        return verified
 
     async def reset_password(
         self, token: str, password: str, request: Request | None = None
     ) -> User:
-        """Set the password of the account that `token` names, once, and end all its logins.
+        """Set the password of the account that `token` names, and revoke all its sessions.
 
-        Raises InvalidResetPasswordToken, InvalidPasswordException; the latter spends no token.
+        A token works once. Raises InvalidResetPasswordToken, PasswordHashingBusy, and
+        InvalidPasswordException, after which the token still works.
         """
-        claims = self.signer.read(RESET, token)
-        seen = await self.user_db.get(UUID(claims["sub"])) if claims is not None else None
-        if claims is None or seen is None or not self._proves(claims, seen):
+        claims = self._signer.verify(RESET, token)
+        found = await self.user_db.get(UUID(claims["sub"])) if claims is not None else None
+        if claims is None or found is None or not self._may_reset(claims, found):
             raise InvalidResetPasswordToken
         await self.validate_password(password)
-        await self.user_db.rest()
-        hashed = await self.passwords.hash(password)
-        user = await self.user_db.get_locked(seen.id)
-        if user is None or not self._proves(claims, user):
+        await self.user_db.release_connection()
+        hashed = await self._passwords.hash(password)
+        user = await self.user_db.get_locked(found.id)
+        if user is None or not self._may_reset(claims, user):
             raise InvalidResetPasswordToken
         await self.user_db.update(user, {"hashed_password": hashed})
-        await self.logins.end_all(user.id)
+        await self.sessions.revoke_all(user.id)
         return user
 
-    def _proves(self, claims: Mapping[str, Any], user: User) -> bool:
-        return bool(user.is_active and claims["proof"] == reset_proof(self.signer, user))
+    def _may_reset(self, claims: Mapping[str, Any], user: User) -> bool:
+        return bool(user.is_active and claims["proof"] == reset_fingerprint(self._signer, user))
 
     async def delete(self, user: User, request: Request | None = None) -> None:
-        """Delete an account with its logins, for the superuser whose `request` it is.
+        """Delete an account with its sessions, as a superuser or the operator.
 
         Raises LastSuperuser, NotFound, Unauthorized, Forbidden.
         """
         await self._keep_a_superuser(user.id)
-        await self.user_db.delete(await self._lock(user.id, _asking(request)))
+        await self.user_db.delete(await self._lock(user.id))
 
-    async def _lock(self, user_id: UUID, by: Principal | None, *, own: bool = False) -> User:
-        """Return an account, locked along with that of whoever asks, if they still may.
+    async def _lock(self, user_id: UUID, *, own: bool = False) -> User:
+        """Return the account, locked together with the actor's, if the actor still has the right.
 
-        Time has passed since they were let in: a hash, or another who had the lock.
+        The right may be gone since the guard saw it: a hash or another lock took time meanwhile.
         """
-        found = await self.user_db.get_all_locked({user_id, by.id if by else user_id})
-        if by is not None:
-            asking = found.get(by.id)
-            # Whoever deactivates or demotes them locks their account first: from here on it stays.
-            if not (asking and asking.is_active and await self.logins.stands(by.login_id)):
-                raise Unauthorized
-            if self.require_verified and not asking.is_verified:
-                raise Forbidden
-            if not (own or asking.is_superuser):
-                raise Forbidden
-        if user_id not in found:
+        actor_id = self._actor.user_id
+        accounts = await self.user_db.get_all_locked({user_id, actor_id or user_id})
+        await self._check_actor(accounts, own=own)
+        if user_id not in accounts:
             raise NotFound
-        return found[user_id]
+        return accounts[user_id]
+
+    async def _check_actor(self, locked: Mapping[UUID, User], *, own: bool) -> None:
+        """Raise Unauthorized or Forbidden unless the actor may change an account now."""
+        actor = self._actor
+        if actor.kind in ("operator", "job"):
+            return
+        account = locked.get(actor.user_id) if actor.user_id else None
+        if account is None or actor.session_id is None or not account.is_active:
+            raise Unauthorized
+        # Sessions are revoked under the account's lock, which is held here.
+        if not await self.sessions.exists(actor.session_id):
+            raise Unauthorized
+        if self._require_verified and not account.is_verified:
+            raise Forbidden
+        if not (own or account.is_superuser):
+            raise Forbidden
 
     async def _keep_a_superuser(self, without: UUID) -> None:
-        """Raise LastSuperuser if nobody else could manage accounts; one such change at a time."""
-        left = await self.user_db.lock_superusers(verified=self.require_verified)
+        """Raise LastSuperuser if no other account could manage accounts. Locks all superusers."""
+        left = await self.user_db.lock_superusers(verified=self._require_verified)
         if left == {without}:
             raise LastSuperuser
 
-    def _ask_for_proof(self, user: User) -> None:
+    def _request_verification(self, user: User) -> None:
         if user.is_active and not user.is_verified:
-            self.outbox.put(VERIFY, user.email)
-
-
-def _asking(request: Request | None) -> Principal | None:
-    """Return whom a guard let in with `request`; None without one, for an operator."""
-    if request is None:
-        return None
-    principal: Principal = request.state.principal
-    return principal
+            self._outbox.enqueue(VERIFY, user.email)

@@ -1,55 +1,79 @@
-"""What clients send and get."""
+"""The account as clients send and receive it.
+
+A new column of the account is shown, taken at registration, or changed by being listed in
+UserRead, UserCreate or UserUpdate; nothing else lists columns (docs/fields.md).
+"""
 
 from typing import Any
 from uuid import UUID
 
-from fastapi_users.schemas import BaseUser, BaseUserCreate, BaseUserUpdate
-from pydantic import BaseModel, field_validator
+from fastapi_users.schemas import (
+    BaseUser,
+    BaseUserCreate,
+    BaseUserUpdate,
+    CreateUpdateDictModel,
+)
+from pydantic import BaseModel, ValidationInfo, field_validator
 
 from app.users.emails import Email
+from app.users.tables import User
 
 
 class UserRead(BaseUser[UUID]):
-    """An account as clients see it."""
+    """An account as clients receive it."""
 
-    # What is stored was checked when it came in.
+    # Validated when it was stored.
     email: str
 
 
 class UserCreate(BaseUserCreate):
-    """A new account. The flags are ignored when people register themselves."""
+    """A new account. Registration ignores the flags."""
 
     email: Email
 
     def values(self, *, safe: bool) -> dict[str, Any]:
-        """Return all but the password; if `safe`, without the flags."""
-        fields = {"email"} if safe else {"email", "is_active", "is_superuser", "is_verified"}
-        return self.model_dump(exclude_unset=True, include=fields)
+        """Return the values of the account's columns; without the flags if `safe`."""
+        sent = _sent(self, safe=safe)
+        del sent["password"]
+        return sent
 
 
 class UserUpdate(BaseUserUpdate):
-    """What is to change; a field that is not sent stays."""
+    """The changes to an account. A field that is not sent keeps its value; null clears it."""
 
     email: Email | None = None
 
-    @field_validator("email", "is_active", "is_superuser", "is_verified", mode="before")
+    @field_validator("*", mode="before")
     @classmethod
-    def _not_null(cls, value: Any) -> Any:
-        if value is None:
+    def _refuse_null(cls, value: Any, info: ValidationInfo) -> Any:
+        column = User.__table__.columns.get(info.field_name or "")
+        if value is None and column is not None and not column.nullable:
             raise ValueError(
-                "null is not a value for this field: leave it out to keep what is there"
+                "null is not a value for this field: leave it out to keep the present one"
             )
         return value
 
     def changes(self, *, safe: bool) -> dict[str, Any]:
-        """Return what was sent; if `safe`, without the flags. A null password means no change."""
-        flags = {"is_active", "is_superuser", "is_verified"} if safe else set()
-        sent = self.model_dump(exclude_unset=True, exclude=flags)
-        return {name: value for name, value in sent.items() if value is not None}
+        """Return the fields that were sent; without the flags if `safe`.
+
+        A null password is taken for none.
+        """
+        sent = _sent(self, safe=safe)
+        if sent.get("password", "") is None:
+            del sent["password"]
+        return sent
+
+
+def _sent(model: CreateUpdateDictModel, *, safe: bool) -> dict[str, Any]:
+    """Return the fields that the client sent; fastapi-users knows which are flags."""
+    sent: dict[str, Any] = (
+        model.create_update_dict() if safe else model.create_update_dict_superuser()
+    )
+    return sent
 
 
 class UserPage(BaseModel):
-    """Accounts in the order of their addresses, and the cursor of the next page if there is one."""
+    """Accounts in the order of their addresses; `next` is the cursor of the next page, or null."""
 
     items: list[UserRead]
     next: str | None

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from tests.lambda_.artifact import PYTHON, ROOT
+from tests.aws.artifact import PYTHON, ROOT
 
 CACHE = ROOT / ".cache"
 PINS = Path(__file__).parent / "sam.txt"

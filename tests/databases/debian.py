@@ -12,7 +12,7 @@ from filelock import FileLock
 SECONDS = 300
 
 
-class Unavailable(Exception):
+class PackageUnavailable(Exception):
     """These packages cannot be had here; says why."""
 
 
@@ -21,7 +21,7 @@ def unpack(name: str, packages: Sequence[str], folder: Path, suite: str | None =
 
     `suite`: the release to take them from, by default this machine's own. Nothing is installed and
     any user may do it: apt gets a configuration, a cache and an empty list of packages of its own.
-    Raises Unavailable.
+    Raises PackageUnavailable.
     """
     folder.mkdir(parents=True, exist_ok=True)
     root = folder / name
@@ -53,7 +53,7 @@ def command(root: Path, program: str) -> list[str]:
 
 def _unpack(packages: Sequence[str], draft: Path, suite: str | None) -> None:
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
-        raise Unavailable("there is no apt-get here")
+        raise PackageUnavailable("there is no apt-get here")
     apt = draft / "apt"
     for made in ("etc", "state/lists/partial", "cache/archives/partial"):
         (apt / made).mkdir(parents=True)
@@ -87,7 +87,7 @@ def _source(suite: str | None) -> str:
     )
     mirrors = [line.split()[0] for line in said.splitlines() if line.split()[1:] == [own, "main"]]
     if not mirrors:
-        raise Unavailable("apt knows no mirror of this release")
+        raise PackageUnavailable("apt knows no mirror of this release")
     keys = f"/usr/share/keyrings/{release['ID']}-archive-keyring.gpg"
     components = "main universe" if release["ID"] == "ubuntu" else "main"
     return f"deb [signed-by={keys}] {mirrors[0]} {suite or own} {components}\n"
@@ -104,5 +104,5 @@ def _run(*arguments: str) -> str:
         timeout=SECONDS,
     )
     if done.returncode != 0:
-        raise Unavailable(f"{' '.join(arguments[:1])} failed: {done.stdout[-500:]}")
+        raise PackageUnavailable(f"{' '.join(arguments[:1])} failed: {done.stdout[-500:]}")
     return done.stdout

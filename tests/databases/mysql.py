@@ -32,7 +32,7 @@ class _Mysql(OwnServer):
             return [found], Path(found).resolve().parents[1]
         try:
             root = self.fetch()
-        except debian.Unavailable as error:
+        except debian.PackageUnavailable as error:
             raise RuntimeError(
                 f"{error}: install {self.name}'s server ({self.daemon} on PATH), "
                 f"or set {self.variable}"

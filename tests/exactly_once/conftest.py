@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.services import open_services
+from app.resources import open_resources
 from app.tick.claim import Outcome
 from app.tick.job import Job
 from app.tick.runner import Runner
@@ -22,8 +22,8 @@ def with_runner(folder: Path, work: Callable[[Runner], Awaitable[Any]], job: Job
     """Call `work` with a runner of `job` on the folder's database."""
 
     async def run() -> Any:
-        async with open_services(settings_from(make_environment(folder))) as services:
-            return await work(Runner(services, [job]))
+        async with open_resources(settings_from(make_environment(folder))) as resources:
+            return await work(Runner(resources, [job]))
 
     return asyncio.run(run())
 

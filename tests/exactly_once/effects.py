@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import update
 
 from app.tick.claim import NEVER
+from app.tick.context import JobContext
 from app.tick.job import Job
 from app.tick.runner import Runner
 from app.tick.tables import TickCounter, TickJob
-from app.tick.turn import Turn
 from tests.databases import in_database
 
 PERIOD = 10
@@ -22,7 +22,7 @@ def at(number: int) -> datetime:
     return datetime.fromtimestamp(NOON + number * PERIOD + 3, UTC)
 
 
-async def mark(turn: Turn) -> dict[str, Any]:
+async def mark(turn: JobContext) -> dict[str, Any]:
     """Leave one more mark for this occurrence."""
     session = await turn.begin()
     name = f"occurrence {turn.occurrence}"
@@ -53,8 +53,8 @@ def states(folder: Path) -> dict[int, str]:
 async def let_time_pass(runner: Runner) -> None:
     """Make every lease and every pause run out, however often the job has failed.
 
-    Raises Unavailable if somebody holds the row.
+    Raises DatabaseUnavailable if somebody holds the row.
     """
-    async with runner.services.database.transaction() as session:
+    async with runner.resources.database.transaction() as session:
         # What is tried here more often than a job would be is not to be given up.
         await session.execute(update(TickJob).values(lease_until=NEVER, attempts=1))

@@ -8,7 +8,7 @@ from typing import Literal
 
 from sqlalchemy import make_url
 
-from app.settings import Settings
+from app.settings.model import Settings
 from tests.databases import database_url
 from tests.service import make_environment, settings_from
 

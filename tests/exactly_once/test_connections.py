@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from app.faults import Unavailable
-from app.services import open_services
+from app.errors import DatabaseUnavailable
+from app.resources import open_resources
 from app.tick.runner import Runner
 from tests.conftest import Cases
 from tests.databases import copy_database
@@ -23,10 +23,10 @@ pytestmark = pytest.mark.only("postgres", "mysql", "mariadb")
 async def deliver_over_a_cut(folder: Path, n: int, where: Where) -> bool:
     """Deliver the occurrence after noon's; return whether the n-th message was reached."""
     async with cut_at(n, where, folder) as (settings, cut):
-        async with open_services(settings) as services:
+        async with open_resources(settings) as resources:
             try:
-                await Runner(services, [JOB]).run(JOB, at(1), "test")
-            except (Unavailable, OSError):
+                await Runner(resources, [JOB]).run(JOB, at(1), "test")
+            except (DatabaseUnavailable, OSError):
                 pass
         return cut.done
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from sqlalchemy import update
 
-from app.database import database_now
-from app.services import open_services
+from app.database.statements import database_now
+from app.resources import open_resources
 from app.tick.claim import Outcome
 from app.tick.runner import Runner
 from app.tick.tables import TickJob
@@ -28,11 +28,11 @@ SEED = 4
 
 
 def deliver_at_once(folder: Path, numbers: list[int]) -> list[Outcome]:
-    """Deliver each of these, all at the same time, over several services and their connections."""
+    """Deliver each of these, all at the same time, over several resources and their connections."""
 
     async def deliver() -> list[Outcome]:
         settings = settings_from(make_environment(folder))
-        async with open_services(settings) as one, open_services(settings) as other:
+        async with open_resources(settings) as one, open_resources(settings) as other:
             runners = [Runner(one, [JOB]), Runner(other, [JOB])]
             runs = [runners[n % 2].run(JOB, at(numbers[n]), "test") for n in range(len(numbers))]
             return await asyncio.gather(*runs)
@@ -98,13 +98,13 @@ def test_clocks_an_hour_off(desk: Path, run: Run, cases: Cases) -> None:
 
 async def now_in(runner: Runner) -> datetime:
     """Return the time by the database's clock."""
-    async with runner.services.database.transaction() as session:
+    async with runner.resources.database.transaction() as session:
         return await database_now(session)
 
 
 async def somebody_holds(runner: Runner) -> None:
     """Give the job to somebody else, for five minutes."""
-    async with runner.services.database.transaction() as session:
+    async with runner.resources.database.transaction() as session:
         until = await database_now(session) + timedelta(minutes=5)
         await session.execute(update(TickJob).values(owner="somebody", lease_until=until))
 

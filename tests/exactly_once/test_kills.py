@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.faults import Unavailable
+from app.errors import DatabaseUnavailable
 from tests.conftest import Cases
 from tests.databases import copy_database, in_database
 from tests.exactly_once.conftest import Run, with_runner
@@ -114,7 +114,7 @@ def test_frozen_after_each_point_and_thawed_past_the_lease(
         try:
             with_runner(folder, let_time_pass)
             run(folder, at(number))
-        except Unavailable as error:
+        except DatabaseUnavailable as error:
             refusals.append(str(error).lower())
         worker.thaw()
         worker.wait()

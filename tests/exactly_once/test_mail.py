@@ -12,9 +12,10 @@ from typing import Any, AnyStr
 import pytest
 from sqlalchemy import update
 
-from app.database import changed, utcnow
+from app.database.statements import execute_rowcount
+from app.database.types import utcnow
 from app.mail.tables import MailMessage
-from app.services import Services, open_services
+from app.resources import Resources, open_resources
 from app.tick.claim import NEVER
 from app.tick.tables import TickJob
 from app.users.letters import VERIFY
@@ -67,31 +68,31 @@ async def _carry(environment: Mapping[str, str], through_the_tick: bool) -> None
     from app.jobs import JOBS, deliver_mail
     from app.tick.runner import Runner
 
-    async with open_services(settings_from(environment)) as services:
+    async with open_resources(settings_from(environment)) as resources:
         while True:
             if through_the_tick:
-                await Runner(services, JOBS).tick("courier", only="mail")
+                await Runner(resources, JOBS).tick("courier", only="mail")
             else:
-                await deliver_mail(services)
+                await deliver_mail(resources)
             await asyncio.sleep(0.05)
 
 
-async def write_letters(services: Services) -> set[str]:
+async def write_letters(resources: Resources) -> set[str]:
     """Put a letter for each of many people into the outbox; return their addresses."""
     people = [f"k{number}@camelot.bt" for number in range(LETTERS)]
-    async with services.database.transaction() as session:
+    async with resources.database.transaction() as session:
         for address in people:
             session.add(User(email=address, email_key=address, hashed_password="-"))
             session.add(MailMessage(letter=VERIFY, address=address))
     return set(people)
 
 
-async def time_passes(services: Services) -> int:
+async def time_passes(resources: Resources) -> int:
     """Make all that waits due, as if those who died with it had died long ago; return how much."""
-    async with services.database.transaction() as session:
+    async with resources.database.transaction() as session:
         await session.execute(update(TickJob).values(lease_until=NEVER, attempts=0))
         waiting = update(MailMessage).where(MailMessage.state == "waiting")
-        return await changed(session, waiting.values(due_at=utcnow()))
+        return await execute_rowcount(session, waiting.values(due_at=utcnow()))
 
 
 async def until_they_are_dead(environment: Mapping[str, str], chance: random.Random) -> None:
@@ -117,9 +118,9 @@ def test_each_letter_arrives(desk: Path, cases: Cases) -> None:
         async with smtp_server(Postmaster(), Unreliable) as server:
             url = f"smtp://127.0.0.1:{server.port}"
             environment = make_environment(desk, mail_url=url)
-            async with open_services(settings_from(environment)) as services:
-                people = await write_letters(services)
-                while await time_passes(services):
+            async with open_resources(settings_from(environment)) as resources:
+                people = await write_letters(resources)
+                while await time_passes(resources):
                     assert time.monotonic() < deadline, f"{len(server.taken)} letters taken"
                     await until_they_are_dead(environment, chance)
                     rounds += 1

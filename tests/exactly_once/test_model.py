@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 from sqlalchemy import select
 
-from app.services import open_services
+from app.resources import open_resources
 from app.tick.claim import Outcome
+from app.tick.context import JobContext
 from app.tick.job import Job
 from app.tick.runner import Runner
 from app.tick.tables import TickCounter, TickRun
-from app.tick.turn import Turn
 from tests.conftest import Cases
 from tests.databases import copy_database
 from tests.exactly_once.effects import NOON, PERIOD, at, let_time_pass, mark
@@ -27,12 +27,12 @@ STEPS = 30
 NUMBERS = st.integers(0, 5)
 
 
-async def fail(turn: Turn) -> dict[str, Any]:
+async def fail(turn: JobContext) -> dict[str, Any]:
     await mark(turn)
     raise RuntimeError("no luck")
 
 
-def marking(run: Callable[[Turn], Any]) -> Job:
+def marking(run: Callable[[JobContext], Any]) -> Job:
     return Job("mark", PERIOD, run, catch_up="all")
 
 
@@ -45,7 +45,7 @@ class Sleeper:
         job = marking(self._sleep_and_mark)
         self.task = asyncio.create_task(runner(job).run(job, at(number), "sleeper"))
 
-    async def _sleep_and_mark(self, turn: Turn) -> dict[str, Any]:
+    async def _sleep_and_mark(self, turn: JobContext) -> dict[str, Any]:
         self.asleep.set()
         await self._awake.wait()
         return await mark(turn)
@@ -64,13 +64,13 @@ class Guarantee(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.Runner()
-        self.context = open_services(settings_from(make_environment(type(self).make())))
-        self.services = self.loop.run(self.context.__aenter__())
+        self.context = open_resources(settings_from(make_environment(type(self).make())))
+        self.resources = self.loop.run(self.context.__aenter__())
         self.sleepers: list[Sleeper] = []
         self.results: dict[int, dict[str, Any] | None] = {}
 
     def runner(self, job: Job) -> Runner:
-        return Runner(self.services, [job])
+        return Runner(self.resources, [job])
 
     def learn(self, outcome: Outcome) -> None:
         """Check an answer against all answers before it."""
@@ -92,7 +92,7 @@ class Guarantee(RuleBasedStateMachine):
         assert set(self.results) <= {(occurrence - NOON) // PERIOD for occurrence in done}
 
     async def read(self) -> tuple[dict[int, int], set[int]]:
-        async with self.services.database.transaction() as session:
+        async with self.resources.database.transaction() as session:
             counters = list(await session.scalars(select(TickCounter)))
             runs = list(await session.scalars(select(TickRun).where(TickRun.state == "done")))
         happened = {int(one.name.split()[1]): one.value for one in counters}

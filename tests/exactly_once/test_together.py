@@ -55,7 +55,7 @@ def test_servers_deliveries_and_commands_at_once(tmp_path: Path, cases: Cases) -
 
     def command(environment: dict[str, str]) -> None:
         while time.monotonic() < ends:
-            arguments = [sys.executable, "-m", "app", "tick", "count"]
+            arguments = [sys.executable, "-m", "app", "tick", "--job", "count"]
             done = subprocess.run(arguments, env=environment, capture_output=True, timeout=60)
             commands[done.returncode] += 1
 

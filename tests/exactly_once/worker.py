@@ -97,13 +97,13 @@ def _deliver(
 async def _run(
     environment: Mapping[str, str], at: datetime | None, harm: Harm, points: Path
 ) -> None:
-    from app.services import open_services
+    from app.resources import open_resources
     from app.tick.runner import Runner
     from tests.exactly_once.effects import JOB
     from tests.service import settings_from
 
-    async with open_services(settings_from(environment)) as services:
-        engine = services.database.engine.sync_engine
+    async with open_resources(settings_from(environment)) as resources:
+        engine = resources.database.engine.sync_engine
         passed = 0
 
         def pass_point(name: str) -> None:
@@ -125,4 +125,4 @@ async def _run(
             pass_point("COMMIT")
 
         setattr(engine.dialect, "do_commit", committed)  # noqa: B010, mypy minds the other way
-        await Runner(services, [JOB]).tick("worker", at)
+        await Runner(resources, [JOB]).tick("worker", at)

@@ -12,9 +12,9 @@ from app import clock
 from app.jobs import deliver_mail
 from app.mail.outbox import Outbox
 from app.mail.tables import MailMessage
-from app.services import Services, open_services
+from app.resources import Resources, open_resources
+from app.users.database import UserDatabase
 from app.users.letters import VERIFY
-from app.users.store import UserStore
 from app.users.tables import User
 from tests.service import make_environment, new_address, settings_from
 
@@ -23,45 +23,45 @@ from tests.service import make_environment, new_address, settings_from
 class Office:
     """What a test may do with accounts and their mail."""
 
-    services: Services
+    resources: Resources
 
     async def person(self, address: str | None = None) -> User:
         """Return a new account; nothing is sent to it yet."""
-        async with self.services.database.transaction() as session:
-            return await UserStore(session).create(
-                {"email": address or new_address(), "hashed_password": "!"}
-            )
+        async with self.resources.database.transaction() as session:
+            values = {"email": address or new_address(), "hashed_password": "!"}
+            user: User = await UserDatabase(session).create(values)
+            return user
 
-    async def put(self, *addresses: str, letter: str = VERIFY) -> None:
+    async def enqueue(self, *addresses: str, letter: str = VERIFY) -> None:
         """Put a letter to each of `addresses` into the outbox, each due before the next."""
         for address in addresses:
-            async with self.services.database.transaction() as session:
-                Outbox(session, self.services.mail_waiting).put(letter, address)
+            async with self.resources.database.transaction() as session:
+                Outbox(session, self.resources.mail_waiting).enqueue(letter, address)
         await self.make_due()
 
     async def letters(self, count: int) -> list[str]:
         """Put letters to as many new accounts into the outbox; return their addresses."""
         addresses = [(await self.person()).email for _ in range(count)]
-        await self.put(*addresses)
+        await self.enqueue(*addresses)
         return addresses
 
     async def deliver(self) -> dict[str, int]:
-        return await deliver_mail(self.services)
+        return await deliver_mail(self.resources)
 
     async def make_due(self) -> None:
         """Let the time pass that messages wait for."""
-        async with self.services.database.transaction() as session:
+        async with self.resources.database.transaction() as session:
             for number, row in enumerate(await session.scalars(by_age())):
                 if row.state == "waiting":
                     row.due_at = clock.now() + timedelta(seconds=number - 10_000)
 
     async def set_attempts(self, attempts: int) -> None:
-        async with self.services.database.transaction() as session:
+        async with self.resources.database.transaction() as session:
             await session.execute(update(MailMessage).values(attempts=attempts))
 
     async def rows(self) -> list[MailMessage]:
         """Return what the outbox holds, the oldest first."""
-        async with self.services.database.transaction() as session:
+        async with self.resources.database.transaction() as session:
             return list(await session.scalars(by_age()))
 
     async def row(self) -> MailMessage:
@@ -81,5 +81,5 @@ def by_age() -> Select[tuple[MailMessage]]:
 async def open_office(folder: Path, mail_url: str, **settings: str) -> AsyncIterator[Office]:
     """Open the office whose mail leaves through `mail_url`."""
     environment = make_environment(folder, mail_url=mail_url, **settings)
-    async with open_services(settings_from(environment)) as services:
-        yield Office(services)
+    async with open_resources(settings_from(environment)) as resources:
+        yield Office(resources)

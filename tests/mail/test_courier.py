@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.mail.courier import courier
-from app.services import Services
+from app.resources import Resources
 from tests.mail.office import open_office
 from tests.service import in_process, new_address
 
@@ -71,11 +71,11 @@ def test_after_a_failure_it_goes_on(desk: Path) -> None:
     async def run() -> None:
         calls: asyncio.Queue[int] = asyncio.Queue()
 
-        async def deliver(services: Services) -> None:
+        async def deliver(resources: Resources) -> None:
             calls.put_nowait(1)
             raise LookupError
 
-        async with open_office(desk, "console:") as office, courier(office.services, deliver):
+        async with open_office(desk, "console:") as office, courier(office.resources, deliver):
             for _ in range(3):
                 await office.letters(1)
                 assert await asyncio.wait_for(calls.get(), 10)
@@ -88,14 +88,14 @@ def test_it_finishes_what_it_began(desk: Path) -> None:
         begun, leaving = asyncio.Event(), asyncio.Event()
         finished = []
 
-        async def deliver(services: Services) -> None:
+        async def deliver(resources: Resources) -> None:
             begun.set()
             await leaving.wait()
             await asyncio.sleep(0.05)
             finished.append(True)
 
         async with open_office(desk, "console:") as office:
-            async with courier(office.services, deliver):
+            async with courier(office.resources, deliver):
                 await asyncio.wait_for(begun.wait(), 10)
                 leaving.set()
             assert finished == [True]

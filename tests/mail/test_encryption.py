@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from app.mail.transports import Away, Smtp
+from app.mail.transports import MailServerUnavailable, SMTPTransport
 from tests.mail.office import open_office
 from tests.mail.smtp import PASSWORD, USERNAME, Postmaster, smtp_server
 
@@ -37,7 +37,7 @@ async def deliver_one(desk: Path, mail_url: str, expected: dict[str, int]) -> st
 
 async def check(url: str) -> None:
     """Connect as far as it takes to send."""
-    transport = Smtp(url)
+    transport = SMTPTransport(url)
     try:
         await transport.check()
     finally:
@@ -73,7 +73,7 @@ def test_a_password_goes_nowhere_else_in_the_clear() -> None:
             await check(f"smtp://{LOGIN}@localhost:{server.port}")
             assert len(server.passwords) == 1
             for elsewhere in ("127.1", "0.0.0.0"):
-                with pytest.raises(Away, match="STARTTLS"):
+                with pytest.raises(MailServerUnavailable, match="STARTTLS"):
                     await check(f"smtp://{LOGIN}@{elsewhere}:{server.port}")
             assert len(server.passwords) == 1
 
@@ -86,14 +86,14 @@ def test_a_password_goes_nowhere_else_in_the_clear() -> None:
 )
 @pytest.mark.parametrize("port", ["", ":25", ":587"])
 def test_starttls_is_not_optional_with_a_password(host: str, port: str) -> None:
-    client = Smtp(f"smtp://{LOGIN}@{host}{port}")._client
+    client = SMTPTransport(f"smtp://{LOGIN}@{host}{port}")._client
     assert client._start_tls_on_connect is True
     assert client.validate_certs
     assert not client.use_tls
 
 
 def test_smtps_is_encrypted_from_the_first_byte() -> None:
-    client = Smtp(f"smtps://{LOGIN}@smtp.camelot.bt")._client
+    client = SMTPTransport(f"smtps://{LOGIN}@smtp.camelot.bt")._client
     assert client.use_tls
     assert client.validate_certs
 
@@ -136,7 +136,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(
         server = Postmaster()
         async with smtp_server(server, certificate=certificate, starttls=scheme == "smtp"):
             mail_url = f"{scheme}://{LOGIN}@127.0.0.1:{server.port}"
-            with pytest.raises(Away, match="CERTIFICATE_VERIFY_FAILED"):
+            with pytest.raises(MailServerUnavailable, match="CERTIFICATE_VERIFY_FAILED"):
                 await check(mail_url)
             error = await deliver_one(desk, mail_url, FAILED)
             assert "CERTIFICATE_VERIFY_FAILED" in str(error)
@@ -148,7 +148,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(
 def test_a_certificate_for_another_host_is_refused(trusted: Path) -> None:
     async def run() -> None:
         async with smtp_server(Postmaster(), certificate=trusted) as server:
-            with pytest.raises(Away, match="CERTIFICATE_VERIFY_FAILED"):
+            with pytest.raises(MailServerUnavailable, match="CERTIFICATE_VERIFY_FAILED"):
                 await check(f"smtps://{LOGIN}@localhost:{server.port}")
             assert server.passwords == []
 

@@ -9,7 +9,7 @@ import pytest
 from app.ids import new_id
 from app.mail.letters import Letter
 from app.mail.messages import write_message
-from app.mail.transports import Away, Console, Folder
+from app.mail.transports import ConsoleTransport, FolderTransport, MailServerUnavailable
 from tests.mail.office import Office, open_office
 from tests.service import read_message, token_in
 
@@ -52,7 +52,7 @@ def test_sent_again_a_message_replaces_itself(desk: Path) -> None:
     async def run() -> None:
         async with open_office(desk, f"file:{desk}/mail") as office:
             message = write(office)
-            folder = Folder(desk / "mail")
+            folder = FolderTransport(desk / "mail")
             for _ in range(2):
                 await folder.send(message)
             [path] = (desk / "mail").iterdir()
@@ -70,8 +70,8 @@ def test_a_folder_that_is_none_is_away_and_loses_nothing(desk: Path) -> None:
             row = (await office.rows())[0]
             assert (row.state, row.attempts) == ("waiting", 1)
             assert "cannot write to" in str(row.error)
-            with pytest.raises(Away):
-                await Folder(desk / "mail").check()
+            with pytest.raises(MailServerUnavailable):
+                await FolderTransport(desk / "mail").check()
 
     asyncio.run(run())
 
@@ -103,7 +103,7 @@ def test_console_prints_the_message(desk: Path, capsys: pytest.CaptureFixture[st
 def test_console_prints_every_script(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     async def run() -> None:
         async with open_office(desk, "console:") as office:
-            await Console().send(write(office, "ланселот@camelot.bt"))
+            await ConsoleTransport().send(write(office, "ланселот@camelot.bt"))
         assert "To: ланселот@camelot.bt" in capsys.readouterr().out
 
     asyncio.run(run())
@@ -112,4 +112,4 @@ def test_console_prints_every_script(desk: Path, capsys: pytest.CaptureFixture[s
 def write(office: Office, address: str = "king@camelot.bt") -> EmailMessage:
     words = {"base_url": "http://b", "link": "http://b/l", "token": "t", "lifetime": "1 day"}
     letter = Letter(address, "A subject", "verify", words)
-    return write_message(office.services.settings, letter, new_id())
+    return write_message(office.resources.settings, letter, new_id())

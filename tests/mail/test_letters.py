@@ -34,7 +34,7 @@ def send(
             open_office(desk, f"smtp://127.0.0.1:{server.port}", **settings) as office,
         ):
             person = await office.person(address)
-            await office.put(person.email, letter=letter)
+            await office.enqueue(person.email, letter=letter)
             assert await office.deliver() == {"sent": 1, "dropped": 0, "failed": 0}
             [taken] = server.taken
             row = await office.row()
@@ -93,7 +93,7 @@ def test_text_comes_before_html(desk: Path) -> None:
 
 
 def claims(office: Office, letter: str, token: str) -> Mapping[str, str]:
-    found = office.services.signer.read(letter, token)
+    found = office.resources.signer.verify(letter, token)
     assert found is not None
     return found
 
@@ -114,7 +114,7 @@ def test_token_is_of_the_account_and_for_that_letter_alone(desk: Path, letter: s
     def look(office: Office) -> None:
         assert claims(office, letter, token)["sub"] == str(person.id)
         other = ({VERIFY, RESET} - {letter}).pop()
-        assert office.services.signer.read(other, token) is None
+        assert office.resources.signer.verify(other, token) is None
 
     with_office(desk, look)
 

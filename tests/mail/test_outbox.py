@@ -23,9 +23,9 @@ from app.mail import delivery, outbox, transports
 from app.mail.delivery import MAX_ATTEMPTS, pause
 from app.mail.outbox import KEEP_DAYS
 from app.mail.tables import MailMessage
-from app.mail.transports import Smtp
+from app.mail.transports import SMTPTransport
+from app.users.database import UserDatabase
 from app.users.letters import RESET, VERIFY
-from app.users.store import UserStore
 from app.users.tables import User
 from tests.mail.office import Office, open_office
 from tests.mail.smtp import BUSY, UNKNOWN, Postmaster, Slow, smtp_server
@@ -129,7 +129,7 @@ def test_a_process_that_is_to_stop_begins_no_other_message(desk: Path) -> None:
             addresses = await office.letters(2)
             delivering = asyncio.create_task(office.deliver())
             await asyncio.wait_for(slow.reached.wait(), 10)
-            office.services.stopping.set()
+            office.resources.stopping.set()
             slow.go_on.set()
             assert await delivering == SENT
             assert await office.states() == dict(zip(addresses, ["sent", "waiting"], strict=True))
@@ -193,7 +193,7 @@ def test_a_server_that_is_too_slow_is_left_alone(
     asyncio.run(run())
 
 
-class DiesAfterTheOk(Smtp):
+class DiesAfterTheOk(SMTPTransport):
     """The process is stopped when the server has said that it took the message."""
 
     async def send(self, message: EmailMessage) -> None:
@@ -250,7 +250,7 @@ def test_a_killed_process_sends_it_again_as_the_same_message(desk: Path) -> None
             async with open_office(desk, mail_url) as office:
                 [address] = await office.letters(1)
                 process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", "app", "tick", "mail"),
+                    *(sys.executable, "-m", "app", "tick", "--job", "mail"),
                     env=make_environment(desk, mail_url=mail_url),
                     stdout=asyncio.subprocess.DEVNULL,
                     stderr=asyncio.subprocess.DEVNULL,
@@ -263,16 +263,16 @@ def test_a_killed_process_sends_it_again_as_the_same_message(desk: Path) -> None
 
 
 async def change(office: Office, person: User, **values: Any) -> None:
-    async with office.services.database.transaction() as session:
-        store = UserStore(session)
+    async with office.resources.database.transaction() as session:
+        store = UserDatabase(session)
         found = await store.get_locked(person.id)
         assert found is not None
         await store.update(found, values)
 
 
 async def delete(office: Office, person: User) -> None:
-    async with office.services.database.transaction() as session:
-        store = UserStore(session)
+    async with office.resources.database.transaction() as session:
+        store = UserDatabase(session)
         found = await store.get_locked(person.id)
         assert found is not None
         await store.delete(found)
@@ -307,7 +307,7 @@ def test_a_letter_for_nobody_is_dropped(
 ) -> None:
     async def test(server: Postmaster, office: Office) -> None:
         person = await office.person()
-        await office.put(person.email, letter=letter)
+        await office.enqueue(person.email, letter=letter)
         await meanwhile(office, person)
         assert await office.deliver() == DROPPED
         assert (server.taken, server.greeted) == ([], 0)
@@ -322,7 +322,7 @@ def test_a_letter_for_nobody_is_dropped(
 def test_a_verified_account_may_reset_its_password(desk: Path) -> None:
     async def test(server: Postmaster, office: Office) -> None:
         person = await office.person()
-        await office.put(person.email, letter=RESET)
+        await office.enqueue(person.email, letter=RESET)
         await verify(office, person)
         assert await office.deliver() == SENT
         assert server.recipients() == Counter({person.email: 1})
@@ -340,7 +340,7 @@ def test_a_look_alike_gets_nothing_the_stored_address_does(
 ) -> None:
     async def test(server: Postmaster, office: Office) -> None:
         await office.person("fiona@camelot.bt")
-        await office.put(typed, letter=letter)
+        await office.enqueue(typed, letter=letter)
         assert await office.deliver() == SENT
         assert server.recipients() == Counter({"fiona@camelot.bt": 1})
         assert server.taken[0].message["To"] == "fiona@camelot.bt"
@@ -350,7 +350,7 @@ def test_a_look_alike_gets_nothing_the_stored_address_does(
 
 def test_an_unknown_letter_waits_with_its_error(desk: Path) -> None:
     async def test(server: Postmaster, office: Office) -> None:
-        await office.put((await office.person()).email, letter="from-the-next-release")
+        await office.enqueue((await office.person()).email, letter="from-the-next-release")
         [address] = await office.letters(1)
         assert await office.deliver() == {"sent": 1, "dropped": 0, "failed": 1}
         assert server.recipients() == Counter({address: 1})
@@ -363,7 +363,7 @@ def test_an_unknown_letter_waits_with_its_error(desk: Path) -> None:
 
 def test_a_letter_that_cannot_be_written_keeps_nobody_waiting(desk: Path) -> None:
     async def test(server: Postmaster, office: Office) -> None:
-        await office.put((await office.person("imported@localhost")).email)
+        await office.enqueue((await office.person("imported@localhost")).email)
         others = await office.letters(3)
         counts = await office.deliver()
         assert counts["sent"] >= 3
@@ -375,17 +375,17 @@ def test_a_letter_that_cannot_be_written_keeps_nobody_waiting(desk: Path) -> Non
 def test_nothing_is_put_into_the_outbox_by_what_was_rolled_back(desk: Path) -> None:
     async def test(server: Postmaster, office: Office) -> None:
         async def register_and_fail() -> None:
-            async with office.services.database.transaction() as session:
-                outbox.Outbox(session, office.services.mail_waiting).put(VERIFY, new_address())
+            async with office.resources.database.transaction() as session:
+                outbox.Outbox(session, office.resources.mail_waiting).enqueue(VERIFY, new_address())
                 await session.flush()
                 raise LookupError
 
         with pytest.raises(LookupError):
             await register_and_fail()
-        assert not office.services.mail_waiting.is_set()
+        assert not office.resources.mail_waiting.is_set()
         assert await office.rows() == []
         await office.letters(1)
-        assert office.services.mail_waiting.is_set()
+        assert office.resources.mail_waiting.is_set()
 
     with_server(desk, test)
 
@@ -395,7 +395,7 @@ def test_purge_takes_what_was_finished_long_ago(desk: Path) -> None:
         await office.letters(3)
         sent, dead, waiting = await office.rows()
         old = clock.now() - timedelta(days=KEEP_DAYS, minutes=1)
-        async with office.services.database.transaction() as session:
+        async with office.resources.database.transaction() as session:
             for row, values in (
                 (sent, {"state": "sent", "finished_at": old}),
                 (dead, {"state": "dead", "finished_at": old + timedelta(minutes=2)}),
@@ -403,7 +403,7 @@ def test_purge_takes_what_was_finished_long_ago(desk: Path) -> None:
             ):
                 statement = update(MailMessage).where(MailMessage.id == row.id)
                 await session.execute(statement.values(**values))
-        async with office.services.database.transaction() as session:
+        async with office.resources.database.transaction() as session:
             assert await outbox.purge(session, 10) == 1
         assert {row.id for row in await office.rows()} == {dead.id, waiting.id}
 
@@ -414,7 +414,7 @@ def test_the_log_says_what_was_sent_and_what_is_tried_when_but_not_to_whom(
     desk: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async def test(server: Postmaster, office: Office) -> None:
-        configure_logging(office.services.settings)
+        configure_logging("INFO", as_json=False)
         [address] = await office.letters(1)
         server.refused[address] = f"550 5.1.1 <{address}> unknown"
         assert await office.deliver() == FAILED

@@ -203,7 +203,7 @@ def test_an_address_that_needs_smtputf8_gets_its_letter(desk: Path) -> None:
             smtp_server(Postmaster(), enable_SMTPUTF8=True) as server,
             office_for(desk, server.port) as office,
         ):
-            await office.put((await office.person(address)).email)
+            await office.enqueue((await office.person(address)).email)
             assert await office.deliver() == {"sent": 1, "dropped": 0, "failed": 0}
             assert server.recipients() == Counter({address: 1})
             assert server.taken[0].message["To"] == address
@@ -215,7 +215,7 @@ def test_an_address_that_needs_smtputf8_waits_where_there_is_none(desk: Path) ->
     async def run() -> None:
         address = f"gwenhwyfár-{new_address()}"
         async with smtp_server(Postmaster()) as server, office_for(desk, server.port) as office:
-            await office.put((await office.person(address)).email)
+            await office.enqueue((await office.person(address)).email)
             assert await office.deliver() == {"sent": 0, "dropped": 0, "failed": 1}
             assert server.taken == []
             await assert_waiting_after_one_try(office, "SMTPUTF8")
@@ -226,7 +226,7 @@ def test_an_address_that_needs_smtputf8_waits_where_there_is_none(desk: Path) ->
 def test_an_address_that_needs_smtputf8_does_not_keep_the_others_waiting(desk: Path) -> None:
     async def run() -> None:
         async with smtp_server(Postmaster()) as server, office_for(desk, server.port) as office:
-            await office.put((await office.person(f"é-{new_address()}")).email)
+            await office.enqueue((await office.person(f"é-{new_address()}")).email)
             others = await office.letters(3)
             assert await office.deliver() == {"sent": 3, "dropped": 0, "failed": 1}
             assert server.recipients() == Counter(others)

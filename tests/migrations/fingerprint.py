@@ -107,7 +107,7 @@ def write() -> None:
     """Write the fingerprint of each database's schema at head where review sees it change."""
     import tempfile
 
-    from app.schema import head
+    from app.schema.revisions import head
     from tests import databases
     from tests.migrations.history import upgrade
 

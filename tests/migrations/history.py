@@ -15,8 +15,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import JSON, Boolean, ColumnClause, Connection, Insert, column, inspect, table
 
-from app.database import Id, Moment
-from app.schema import ROOT
+from app.database.types import Id, UTCDateTime
+from app.schema.revisions import ROOT
 from tests.databases import database_url
 from tests.databases.server import open_engine
 from tests.migrations.rows import Rows
@@ -107,7 +107,12 @@ def insert_into(name: str, row: Mapping[str, Any]) -> Insert:
 
 
 def _column(name: str, value: Any) -> ColumnClause[Any]:
-    types: dict[str, Any] = {"UUID": Id, "datetime": Moment(), "bool": Boolean(), "dict": JSON()}
+    types: dict[str, Any] = {
+        "UUID": Id,
+        "datetime": UTCDateTime(),
+        "bool": Boolean(),
+        "dict": JSON(),
+    }
     found = types.get(type(value).__name__)
     return column(name) if found is None else column(name, found)
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from app.schema import head
+from app.schema.revisions import head
 from tests.conftest import Cases
 from tests.databases import server
 from tests.migrations.conftest import AtRevision
@@ -75,7 +75,7 @@ def test_dirt(at_revision: AtRevision, cases: Cases, revision: str, dirt: str) -
     try:
         DIRT[dirt](folder)
     except DBAPIError:
-        # Refused at the door, as every release would have been.
+        # MessageRejected at the door, as every release would have been.
         assert stored(folder) == clean
     else:
         converges_or_is_refused(folder, dirt)

@@ -11,8 +11,8 @@ from alembic import command
 from alembic.script import ScriptDirectory
 
 from app.models import metadata
-from app.schema import head
-from app.schema import names as revisions
+from app.schema.revisions import head
+from app.schema.revisions import names as revisions
 from tests.conftest import Cases
 from tests.databases import server
 from tests.migrations.fingerprint import COMMITTED, fingerprint

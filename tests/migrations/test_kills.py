@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.schema import head
+from app.schema.revisions import head
 from tests.conftest import Cases
 from tests.migrations.conftest import AtRevision
 from tests.migrations.dying import SECONDS, migrate

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
-from app.schema import head
+from app.schema.revisions import head
 from tests.conftest import Cases
 from tests.databases import in_database
 from tests.migrations.conftest import AtRevision

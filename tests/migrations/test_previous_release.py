@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.schema import ROOT
+from app.schema.revisions import ROOT
 from tests.conftest import Cases
 from tests.databases import server
 from tests.migrations.history import MIGRATIONS, REVISIONS

@@ -2,15 +2,15 @@
 
 from tests.mutants.planted import DATABASE, MYSQLS, Edit, Mutant
 
-GUARD = "app/sessions/guard.py"
-READERS = "app/readers.py"
+GUARD = "app/auth/guard.py"
+POSTGRESQL = "app/database/postgresql.py"
 MANAGER = "app/users/manager.py"
-READS = "    rows = await services.database.read("
+READS = "    rows = await resources.database.read("
 
-ENDS = "tests/sessions/test_logins.py::test_a_login_ends_on_every_worker_at_once"
-ROUND_TRIP = "tests/sessions/test_guard.py::test_a_check_is_one_round_trip"
-LEAVES_NOTHING = "tests/sessions/test_guard.py::test_a_check_leaves_nothing_open"
-TRANSACTION = "tests/sessions/test_guard.py::test_a_transaction_after_a_check_is_one"
+ENDS = "tests/sessions/test_store.py::test_a_login_ends_on_every_worker_at_once"
+ROUND_TRIP = "tests/auth/test_guard.py::test_a_check_is_one_round_trip"
+LEAVES_NOTHING = "tests/auth/test_guard.py::test_a_check_leaves_nothing_open"
+TRANSACTION = "tests/auth/test_guard.py::test_a_transaction_after_a_check_is_one"
 DEACTIVATED = (
     "tests/contract/test_me.py::test_whoever_is_deactivated_behind_the_services_back[in-process]"
 )
@@ -21,8 +21,8 @@ DEMOTED = (
     "tests/users/test_races.py"
     "::test_whoever_lost_the_right_meanwhile_changes_nobody[is_superuser-403-PATCH-change0]"
 )
-BOUND = "tests/users/test_passwords.py::test_more_logins_than_can_be_compared_are_refused"
-NICE = "tests/users/test_passwords.py::test_hashes_give_way"
+BOUND = "tests/crypto/test_passwords.py::test_more_logins_than_can_be_compared_are_refused"
+NICE = "tests/crypto/test_passwords.py::test_hashes_give_way"
 
 MUTANTS = [
     Mutant(
@@ -32,7 +32,7 @@ MUTANTS = [
             Edit(
                 GUARD,
                 READS,
-                READS.replace("await", "_SEEN[login_id] = _SEEN.get(login_id) or await"),
+                READS.replace("await", "_SEEN[session_id] = _SEEN.get(session_id) or await"),
             ),
         ],
         ("sqlite",),
@@ -41,21 +41,21 @@ MUTANTS = [
     ),
     Mutant(
         "autocommit that stays",
-        [Edit(READERS, 'to(connection, "READ COMMITTED")', "pass")],
+        [Edit(POSTGRESQL, 'set_level(connection, "READ COMMITTED")', "pass")],
         ("postgres",),
         TRANSACTION,
         r"\[\(0,\)\] == \[\(1,\)\]",
     ),
     Mutant(
         "a check in a transaction",
-        [Edit(READERS, 'to(driver, "AUTOCOMMIT")', "pass")],
+        [Edit(POSTGRESQL, 'set_level(driver, "AUTOCOMMIT")', "pass")],
         ("postgres",),
         ROUND_TRIP,
         r"\d == 1",
     ),
     Mutant(
         "a transaction that is not begun",
-        [Edit("app/mysql.py", 'connection.exec_driver_sql("BEGIN")', "pass")],
+        [Edit("app/database/mysql.py", 'connection.exec_driver_sql("BEGIN")', "pass")],
         MYSQLS,
         TRANSACTION,
         r"\[\(0,\)\] == \[\(1,\)\]",
@@ -69,56 +69,56 @@ MUTANTS = [
     ),
     Mutant(
         "a rollback of nothing",
-        [Edit("app/mysql.py", "if self.get_transaction_status():", "if self:")],
+        [Edit("app/database/mysql_driver.py", "if self.get_transaction_status():", "if self:")],
         MYSQLS,
         ROUND_TRIP,
         "2 == 1",
     ),
     Mutant(
         "a login that outlives its account's being active",
-        [Edit(GUARD, "principal is None or not principal.is_active", "principal is None")],
+        [Edit(GUARD, "principal is None or not principal.user.is_active", "principal is None")],
         ("sqlite",),
         DEACTIVATED,
         "200 == 401",
     ),
     Mutant(
         "an address that nobody proved",
-        [Edit(GUARD, "if self.verified and not", "if False and not")],
+        [Edit(GUARD, "if self._verified and not", "if False and not")],
         ("sqlite",),
         UNVERIFIED,
         "403",
     ),
     Mutant(
         "everybody a superuser",
-        [Edit(GUARD, "if self.superuser and not", "if False and not")],
+        [Edit(GUARD, "if self._superuser and not", "if False and not")],
         ("sqlite",),
         SUPERUSERS,
         "403",
     ),
     Mutant(
         "a change by whoever lost the login meanwhile",
-        [Edit(MANAGER, "await self.logins.stands(by.login_id)", "True")],
+        [Edit(MANAGER, "await self.sessions.exists(actor.session_id)", "True")],
         ("sqlite",),
         OVERTAKEN,
         "assert|DID NOT RAISE",
     ),
     Mutant(
         "a change by whoever was a superuser when it began",
-        [Edit(MANAGER, "if not (own or asking.is_superuser):", "if False:")],
+        [Edit(MANAGER, "if not (own or account.is_superuser):", "if False:")],
         ("sqlite", "postgres"),
         DEMOTED,
         "200 == 403",
     ),
     Mutant(
         "hashes without a bound",
-        [Edit("app/passwords.py", "if self._waiting >= MAX_WAITING:", "if False:")],
+        [Edit("app/crypto/passwords.py", "if self._waiting >= MAX_WAITING:", "if False:")],
         ("sqlite",),
         BOUND,
         "TimeoutError",
     ),
     Mutant(
         "hashes that do not give way",
-        [Edit("app/passwords.py", "initializer=", "initializer=None and ")],
+        [Edit("app/crypto/passwords.py", "initializer=", "initializer=None and ")],
         ("sqlite",),
         NICE,
         "assert",

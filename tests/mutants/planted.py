@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from app.schema import head
+from app.schema.revisions import head
 
 ALL = ("sqlite", "postgres", "mysql", "mariadb")
 LENIENT = ("sqlite", "mysql", "mariadb")
@@ -37,7 +37,9 @@ ATTEMPTS = "migrations/versions/0005_tick_attempts.py"
 FLAGS = "migrations/versions/0006_user_flags.py"
 NEXT = f"{int(head()) + 1:04d}"
 NEW = f"migrations/versions/{NEXT}_new.py"
-DATABASE = "app/database.py"
+DATABASE = "app/database/engine.py"
+BASE = "app/database/base.py"
+TYPES = "app/database/types.py"
 ACCOUNT = "app/users/tables.py"
 LOGIN = "app/sessions/tables.py"
 OUTBOX = "app/mail/tables.py"
@@ -70,7 +72,7 @@ BEFORE = (
 
 NO_FENCE = [
     Edit(CLAIM, "            TickJob.fence == self.fence,\n", ""),
-    Edit(CLAIM, "            TickJob.owner == self.holder,\n", ""),
+    Edit(CLAIM, "            TickJob.owner == self.owner,\n", ""),
 ]
 INDEX_GUARD = '    if all(index["name"] != name for index in made):\n        op.create_index('
 STATE_CHECK = """        sa.CheckConstraint(
@@ -101,8 +103,8 @@ MUTANTS = [
             Edit(USERS, 'VARCHAR(320, charset="utf8mb4", collation="utf8mb4_bin")', "VARCHAR(320)"),
             Edit(USERS, '    "mysql_collate": "utf8mb4_bin",\n', ""),
             Edit(USERS, '    "mariadb_collate": "utf8mb4_bin",\n', ""),
-            Edit(DATABASE, 'length, charset="utf8mb4", collation="utf8mb4_bin"', "length"),
-            Edit(DATABASE, ', ("collate", "utf8mb4_bin"))', ",)"),
+            Edit(TYPES, 'length, charset="utf8mb4", collation="utf8mb4_bin"', "length"),
+            Edit(BASE, ', ("collate", "utf8mb4_bin"))', ",)"),
         ],
         MYSQLS,
         KEYS,
@@ -120,7 +122,7 @@ MUTANTS = [
         [
             Edit(USERS, '.with_variant(sa.String(320, collation="C"), "postgresql")', ""),
             Edit(TICK, '.with_variant(sa.String(64, collation="C"), "postgresql")', ""),
-            Edit(DATABASE, '.with_variant(String(length, collation="C"), "postgresql")', ""),
+            Edit(TYPES, '.with_variant(String(length, collation="C"), "postgresql")', ""),
         ],
         ("postgres",),
         SCHEMA,
@@ -205,14 +207,14 @@ MUTANTS = [
     ),
     Mutant(
         "a moment without its offset",
-        [Edit(DATABASE, "        value = value.astimezone(UTC)\n", "")],
+        [Edit(TYPES, "        value = value.astimezone(UTC)\n", "")],
         LENIENT,
         WRITTEN,
         "created_at",
     ),
     Mutant(
         "a moment in local time",
-        [Edit(DATABASE, "value = value.astimezone(UTC)\n", "value = value.astimezone()\n")],
+        [Edit(TYPES, "value = value.astimezone(UTC)\n", "value = value.astimezone()\n")],
         LENIENT,
         WRITTEN,
         "created_at",
@@ -221,7 +223,7 @@ MUTANTS = [
         "a naive moment, taken for UTC",
         [
             Edit(
-                DATABASE,
+                TYPES,
                 "if value.tzinfo is None:\n            raise",
                 "if False:\n            raise",
             )
@@ -234,7 +236,7 @@ MUTANTS = [
         "moments without fractions",
         [
             Edit(USERS, "mysql.DATETIME(fsp=6)", "mysql.DATETIME()"),
-            Edit(DATABASE, "mysql_types.DATETIME(fsp=6)", "mysql_types.DATETIME()"),
+            Edit(TYPES, "mysql.DATETIME(fsp=6)", "mysql.DATETIME()"),
         ],
         MYSQLS,
         WRITTEN,
@@ -244,7 +246,7 @@ MUTANTS = [
         "moments that end in 2038",
         [
             Edit(USERS, "mysql.DATETIME(fsp=6)", "mysql.TIMESTAMP(fsp=6)"),
-            Edit(DATABASE, "mysql_types.DATETIME(fsp=6)", "mysql_types.TIMESTAMP(fsp=6)"),
+            Edit(TYPES, "mysql.DATETIME(fsp=6)", "mysql.TIMESTAMP(fsp=6)"),
         ],
         MYSQLS,
         WRITTEN,
@@ -425,9 +427,9 @@ MUTANTS = [
         [
             Edit(
                 RUNNER,
-                "                result = await claim.job.run(turn)\n            await claims",
-                "                result = await claim.job.run(turn)\n"
-                "        async with self.services.database.transaction() as session:\n"
+                "                result = await claim.job.run(context)\n            await claims",
+                "                result = await claim.job.run(context)\n"
+                "        async with self.resources.database.transaction() as session:\n"
                 "            await claims",
             )
         ],

@@ -2,74 +2,71 @@
 
 from tests.mutants.planted import Edit, Mutant
 
-SANDBOX = "app/sandbox.py"
-EVENTS = "app/lambda_events.py"
-DEPLOYMENT = "app/deployment.py"
-DATABASE = "app/database.py"
+ADAPTER = "app/aws/adapter.py"
+SECRETS = "app/settings/secrets_manager.py"
+EVENTS = "app/aws/events.py"
+DEPLOYMENT = "app/aws/custom_resource.py"
+DATABASE = "app/database/engine.py"
 
-LIFE = "tests/lambda_/test_sandbox.py::test_five_hundred_invocations_are_one_life"
-THAWED = "tests/lambda_/test_sandbox.py::test_thawed_with_a_dead_connection"
-STRAY = "tests/lambda_/test_sandbox.py::test_a_loop_of_somebody_elses_in_between"
-NOTES = "tests/lambda_/test_sandbox.py::test_what_a_request_notes_is_gone_with_it"
-GARBAGE = "tests/lambda_/test_sandbox.py::test_garbage_is_looked_for_but_not_in_what_importing_made"
-IN_TIME = "tests/lambda_/test_sandbox.py::test_out_of_time_is_said_in_time_and_leaves_nothing"
-CLIENT = "tests/lambda_/test_sandbox.py::test_the_clients_address_is_the_gateways_word"
-BELOW = "tests/lambda_/test_sandbox.py::test_below_a_base_path"
-FAILS = "tests/lambda_/test_schedule.py::test_a_job_that_fails_is_raised_and_tried_again"
-FORGED = "tests/lambda_/test_schedule.py::test_nothing_that_comes_by_http_looks_like_it"
-ENRICHED = "tests/lambda_/test_schedule.py::test_a_request_that_has_everything_is_a_request"
-TOLD = "tests/lambda_/test_deployment.py::test_told_even_if_nothing_can_be_imported"
-ANY_SCRIPT = "tests/lambda_/test_deployment.py::test_a_reason_in_any_script_has_room"
-HEADERS = "tests/lambda_/test_sandbox.py::test_no_header_brings_it_down"
-READ = "tests/lambda_/test_secrets.py::test_a_sandbox_reads_each_secret_once"
-TOLD_IN_TIME = "tests/lambda_/test_deployment.py::test_told_before_the_time_is_over"
-NOT_BEGUN = "tests/lambda_/test_deployment.py::test_nothing_is_begun_that_cannot_end"
-WAKES = "tests/lambda_/test_deployment.py::test_a_database_that_wakes_is_waited_for"
-A_MINUTE = (
-    "tests/lambda_/test_deployment.py::test_a_database_that_does_not_wake_is_waited_for_a_minute"
-)
-DELETED = "tests/lambda_/test_deployment.py::test_created_updated_and_deleted"
-SEEN = "tests/lambda_/test_secrets.py::test_a_secret_that_changed_is_seen_in_time"
-CLOSED = "tests/lambda_/test_secrets.py::test_what_served_before_is_closed"
-LOOKS = "tests/lambda_/test_secrets.py::test_secrets_are_looked_at_as_often_as_the_docs_say"
+LIFE = "tests/aws/test_sandbox.py::test_five_hundred_invocations_are_one_life"
+THAWED = "tests/aws/test_sandbox.py::test_thawed_with_a_dead_connection"
+STRAY = "tests/aws/test_sandbox.py::test_a_loop_of_somebody_elses_in_between"
+NOTES = "tests/aws/test_sandbox.py::test_what_a_request_notes_is_gone_with_it"
+GARBAGE = "tests/aws/test_sandbox.py::test_garbage_is_looked_for_but_not_in_what_importing_made"
+IN_TIME = "tests/aws/test_sandbox.py::test_out_of_time_is_said_in_time_and_leaves_nothing"
+CLIENT = "tests/aws/test_sandbox.py::test_the_clients_address_is_the_gateways_word"
+BELOW = "tests/aws/test_sandbox.py::test_below_a_base_path"
+FAILS = "tests/aws/test_schedule.py::test_a_job_that_fails_is_raised_and_tried_again"
+FORGED = "tests/aws/test_schedule.py::test_nothing_that_comes_by_http_looks_like_it"
+ENRICHED = "tests/aws/test_schedule.py::test_a_request_that_has_everything_is_a_request"
+TOLD = "tests/aws/test_deployment.py::test_told_even_if_nothing_can_be_imported"
+ANY_SCRIPT = "tests/aws/test_deployment.py::test_a_reason_in_any_script_has_room"
+HEADERS = "tests/aws/test_sandbox.py::test_no_header_brings_it_down"
+READ = "tests/aws/test_secrets.py::test_a_sandbox_reads_each_secret_once"
+TOLD_IN_TIME = "tests/aws/test_deployment.py::test_told_before_the_time_is_over"
+NOT_BEGUN = "tests/aws/test_deployment.py::test_nothing_is_begun_that_cannot_end"
+WAKES = "tests/aws/test_deployment.py::test_a_database_that_wakes_is_waited_for"
+A_MINUTE = "tests/aws/test_deployment.py::test_a_database_that_does_not_wake_is_waited_for_a_minute"
+DELETED = "tests/aws/test_deployment.py::test_created_updated_and_deleted"
+SEEN = "tests/aws/test_secrets.py::test_a_secret_that_changed_is_seen_in_time"
+CLOSED = "tests/aws/test_secrets.py::test_what_served_before_is_closed"
+LOOKS = "tests/aws/test_secrets.py::test_secrets_are_looked_at_as_often_as_the_docs_say"
 REFUSED = (
-    "tests/lambda_/test_secrets.py"
-    "::test_a_password_that_changed_is_read_when_the_old_one_is_refused"
+    "tests/aws/test_secrets.py::test_a_password_that_changed_is_read_when_the_old_one_is_refused"
 )
-SIGNED = "tests/lambda_/test_secrets.py::test_a_wrong_signature_is_refused"
+SIGNED = "tests/aws/test_secrets.py::test_a_wrong_signature_is_refused"
 BYTECODE = (
-    "tests/lambda_/test_artifact.py"
-    "::test_each_file_that_is_imported_has_bytecode_that_is_never_stale"
+    "tests/aws/test_artifact.py::test_each_file_that_is_imported_has_bytecode_that_is_never_stale"
 )
-DRIVERS = "tests/lambda_/test_artifact.py::test_there_is_no_driver_of_another_database_and_no_sdk"
-SINGLE = "tests/test_database.py::test_a_single_connection_is_not_used_for_ever"
-SAME = "tests/lambda_/test_answers.py::test_each_answer_is_uvicorns"
+DRIVERS = "tests/aws/test_artifact.py::test_there_is_no_driver_of_another_database_and_no_sdk"
+SINGLE = "tests/database/test_engine.py::test_a_single_connection_is_not_used_for_ever"
+SAME = "tests/aws/test_answers.py::test_each_answer_is_uvicorns"
 
 MUTANTS = [
     Mutant(
         "a lifespan for each event",
-        [Edit(SANDBOX, "        self._renew()\n", "        self._open(self._app)\n")],
+        [Edit(ADAPTER, "        self._renew()\n", "        self._open(self._app)\n")],
         ("sqlite",),
         LIFE,
         "50[0-9] == 1|assert",
     ),
     Mutant(
         "the loop that happens to be there",
-        [Edit(SANDBOX, "        asyncio.set_event_loop(self._loop)\n", "")],
+        [Edit(ADAPTER, "        asyncio.set_event_loop(self._loop)\n", "")],
         ("sqlite",),
         STRAY,
         "400 == 201",
     ),
     Mutant(
         "one state for all requests",
-        [Edit(SANDBOX, 'scope["state"] = dict(self._state)', 'scope["state"] = self._state')],
+        [Edit(ADAPTER, 'scope["state"] = dict(self._state)', 'scope["state"] = self._state')],
         ("sqlite",),
         NOTES,
         "true",
     ),
     Mutant(
         "garbage that nobody looks for",
-        [Edit("app/main.py", "gc.enable()\n", "")],
+        [Edit("handler.py", "    gc.enable()\n", "")],
         ("sqlite",),
         GARBAGE,
         "0 > 0",
@@ -83,14 +80,14 @@ MUTANTS = [
     ),
     Mutant(
         "connections are not looked at before use",
-        [Edit(DATABASE, "    _ping_idle(engine, trusted_seconds)\n", "")],
+        [Edit(DATABASE, "    _ping_idle_connections(engine, ping_after_seconds)\n", "")],
         ("postgres", "mysql"),
         THAWED,
         "503 == 200",
     ),
     Mutant(
         "as long as it takes",
-        [Edit(SANDBOX, "timeout=left - MARGIN_SECONDS", "timeout=None")],
+        [Edit(ADAPTER, "timeout=left - MARGIN_SECONDS", "timeout=None")],
         ("sqlite", "postgres"),
         IN_TIME,
         "FunctionError|assert|timed out",
@@ -104,7 +101,7 @@ MUTANTS = [
     ),
     Mutant(
         "no base path",
-        [Edit(SANDBOX, "else self._base_path", 'else ""')],
+        [Edit(ADAPTER, "else self._base_path", 'else ""')],
         ("sqlite",),
         BELOW,
         "404",
@@ -120,9 +117,9 @@ MUTANTS = [
         "a header that is trusted",
         [
             Edit(
-                "app/tokens.py",
-                "        if TRUSTED in request.scope:",
-                "        if TRUSTED in request.scope or TRUSTED in request.headers:",
+                "app/http/bearer.py",
+                "        if INTERNAL_REQUEST in request.scope:",
+                "        if INTERNAL_REQUEST in request.scope or TRUSTED in request.headers:",
             )
         ],
         ("sqlite",),
@@ -133,7 +130,7 @@ MUTANTS = [
         "a schedule's event whatever else it is",
         [
             Edit(EVENTS, '            and "requestContext" not in event\n', ""),
-            Edit(SANDBOX, "        if is_http(event):", "        if is_http(event) is None:"),
+            Edit(ADAPTER, "        if is_http(event):", "        if is_http(event) is None:"),
         ],
         ("sqlite",),
         ENRICHED,
@@ -172,7 +169,7 @@ MUTANTS = [
         [Edit(DEPLOYMENT, "_WAKING_SECONDS = 60", "_WAKING_SECONDS = 0")],
         ("postgres", "mysql"),
         WAKES,
-        r"Connection\w*Error|Unavailable",
+        r"Connection\w*Error|DatabaseUnavailable",
     ),
     Mutant(
         "a database that may sleep for an hour",
@@ -190,7 +187,7 @@ MUTANTS = [
     ),
     Mutant(
         "a header that Mangum cannot read",
-        [Edit(SANDBOX, "readable(event)", "event")],
+        [Edit(ADAPTER, "readable(event)", "event")],
         ("sqlite",),
         HEADERS,
         "== 200",
@@ -217,7 +214,7 @@ MUTANTS = [
     ),
     Mutant(
         "secrets for ever",
-        [Edit(SANDBOX, "            if settings == self._settings:", "            if True:")],
+        [Edit(ADAPTER, "            if settings == self._settings:", "            if True:")],
         ("sqlite",),
         SEEN,
         "200 == 401",
@@ -226,7 +223,7 @@ MUTANTS = [
         "a lifespan that nobody ends",
         [
             Edit(
-                SANDBOX,
+                ADAPTER,
                 "        self._loop.run_until_complete(before.__aexit__(None, None, None))\n",
                 "",
             )
@@ -239,7 +236,7 @@ MUTANTS = [
         "secrets at each request",
         [
             Edit(
-                SANDBOX,
+                ADAPTER,
                 "            return\n        self._look_again_at = time.time() + SECRETS_SECONDS\n",
                 "            return\n",
             )
@@ -250,14 +247,14 @@ MUTANTS = [
     ),
     Mutant(
         "secrets once an hour",
-        [Edit(SANDBOX, "SECRETS_SECONDS = 300", "SECRETS_SECONDS = 3_600")],
+        [Edit(ADAPTER, "SECRETS_SECONDS = 300", "SECRETS_SECONDS = 3_600")],
         ("sqlite",),
         LOOKS,
         r"assert \[1, 1, 1",
     ),
     Mutant(
         "the password of the start",
-        [Edit("app/services.py", "renewed=renewed", "renewed=None")],
+        [Edit("app/resources.py", "if settings.secrets else None", "if False else None")],
         ("postgres", "mysql"),
         REFUSED,
         "503 == 201",
@@ -266,7 +263,7 @@ MUTANTS = [
         "a signature without the day",
         [
             Edit(
-                "app/secretsmanager.py",
+                SECRETS,
                 'for part in (moment[:8], region, _SERVICE, "aws4_request"):',
                 'for part in (region, _SERVICE, "aws4_request"):',
             )
@@ -277,7 +274,7 @@ MUTANTS = [
     ),
     Mutant(
         "credentials without their session",
-        [Edit("app/secretsmanager.py", 'headers["x-amz-security-token"] = token', "pass")],
+        [Edit(SECRETS, 'headers["x-amz-security-token"] = token', "pass")],
         ("sqlite",),
         READ,
         "UnrecognizedClientException",
@@ -298,7 +295,7 @@ MUTANTS = [
     ),
     Mutant(
         "a type for nothing",
-        [Edit(SANDBOX, '            headers.pop("content-type", None)\n', "            pass\n")],
+        [Edit(ADAPTER, '            headers.pop("content-type", None)\n', "            pass\n")],
         ("sqlite",),
         SAME,
         "content-type",

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 import time_machine
 
-from app.services import Services
+from app.resources import Resources
+from app.tick.context import JobContext
 from app.tick.job import Job
 from app.tick.loop import local_loop
 from app.tick.runner import Runner
-from app.tick.turn import Turn
 from tests.databases import in_database
 from tests.databases.server import free_port
 from tests.service import Server, make_environment, over_tcp
@@ -50,7 +50,7 @@ def test_zero_means_no_loop(tmp_path: Path) -> None:
         service.register()
         time.sleep(1.5)
         assert not (tmp_path / "mail").exists()
-        assert "sent" in service.command("tick", "mail")
+        assert "sent" in service.command("tick", "--job", "mail")
         assert len(list((tmp_path / "mail").glob("*.eml"))) == 1
 
 
@@ -80,16 +80,16 @@ def test_nothing_begins_once_it_is_told_to_stop(tmp_path: Path) -> None:
 
 
 def test_errors_do_not_end_it_and_stopping_waits_for_the_work(
-    in_services: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+    in_resources: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # What failed waits for its pause; the loop goes on and asks again.
     monkeypatch.setattr("app.tick.claim._pause", lambda attempts: timedelta(0))
 
-    async def check(services: Services) -> None:
+    async def check(resources: Resources) -> None:
         tries, finished = 0, 0
         working = asyncio.Event()
 
-        async def work(turn: Turn) -> dict[str, Any]:
+        async def work(turn: JobContext) -> dict[str, Any]:
             nonlocal tries, finished
             tries += 1
             if tries == 1:
@@ -100,44 +100,44 @@ def test_errors_do_not_end_it_and_stopping_waits_for_the_work(
             return {}
 
         job = Job("work", 1, work)
-        async with local_loop(Runner(services, [job])):
+        async with local_loop(Runner(resources, [job])):
             await asyncio.wait_for(working.wait(), 10)
             begun = tries
         assert finished == begun - 1
         await asyncio.sleep(1.2)
         assert tries == begun
 
-    in_services(check)
+    in_resources(check)
 
 
-def test_what_came_due_while_nobody_ran_is_done_at_once(in_services: Callable[[Any], Any]) -> None:
-    async def check(services: Services) -> None:
+def test_what_came_due_while_nobody_ran_is_done_at_once(in_resources: Callable[[Any], Any]) -> None:
+    async def check(resources: Resources) -> None:
         done = asyncio.Event()
 
-        async def work(turn: Turn) -> dict[str, Any]:
+        async def work(turn: JobContext) -> dict[str, Any]:
             done.set()
             return {}
 
-        async with local_loop(Runner(services, [Job("daily", 86_400, work)])):
+        async with local_loop(Runner(resources, [Job("daily", 86_400, work)])):
             await asyncio.wait_for(done.wait(), 10)
 
-    in_services(check)
+    in_resources(check)
 
 
-def test_its_moments_are_those_of_the_databases_clock(in_services: Callable[[Any], Any]) -> None:
+def test_its_moments_are_those_of_the_databases_clock(in_resources: Callable[[Any], Any]) -> None:
     period, ahead = 6, 3
 
-    async def check(services: Services) -> None:
+    async def check(resources: Resources) -> None:
         began = asyncio.Queue[float]()
 
-        async def work(turn: Turn) -> dict[str, Any]:
+        async def work(turn: JobContext) -> dict[str, Any]:
             began.put_nowait(time.time() - ahead)
             return {}
 
         with time_machine.travel(time.time() + ahead):
-            async with local_loop(Runner(services, [Job("work", period, work)])):
+            async with local_loop(Runner(resources, [Job("work", period, work)])):
                 await began.get()
                 moment = await asyncio.wait_for(began.get(), 30)
         assert moment % period < 2
 
-    in_services(check)
+    in_resources(check)

@@ -10,14 +10,14 @@ import time_machine
 from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.errors import BadTickTime, UnknownJob
-from app.services import Services
+from app.errors import TickBadTime, UnknownJob
+from app.resources import Resources
 from app.tick.claim import MAX_ATTEMPTS, MAX_CATCH_UP, NEVER, LostFence
+from app.tick.context import JobContext
 from app.tick.counter import count
 from app.tick.job import Job
 from app.tick.runner import Runner
 from app.tick.tables import TickCounter, TickJob, TickRun
-from app.tick.turn import Turn
 
 InServices = Callable[[Any], Any]
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -29,219 +29,221 @@ def at(occurrence: int) -> datetime:
     return NOON + timedelta(seconds=10 * occurrence + 3)
 
 
-async def counted(services: Services) -> int:
-    async with services.database.transaction() as session:
+async def counted(resources: Resources) -> int:
+    async with resources.database.transaction() as session:
         counter = await session.get(TickCounter, "count")
         return counter.value if counter is not None else 0
 
 
-async def runs(services: Services) -> list[TickRun]:
-    async with services.database.transaction() as session:
+async def runs(resources: Resources) -> list[TickRun]:
+    async with resources.database.transaction() as session:
         return list(await session.scalars(select(TickRun).order_by(TickRun.occurrence)))
 
 
-async def jobs(services: Services) -> list[TickJob]:
-    async with services.database.transaction() as session:
+async def jobs(resources: Resources) -> list[TickJob]:
+    async with resources.database.transaction() as session:
         return list(await session.scalars(select(TickJob)))
 
 
-async def let_time_pass(services: Services) -> None:
+async def let_time_pass(resources: Resources) -> None:
     """Make every lease and every pause run out."""
-    async with services.database.transaction() as session:
+    async with resources.database.transaction() as session:
         await session.execute(update(TickJob).values(lease_until=NEVER))
 
 
-async def fail(turn: Turn) -> dict[str, Any]:
+async def fail(turn: JobContext) -> dict[str, Any]:
     await count(turn)
     raise RuntimeError("no luck")
 
 
-def test_once_and_then_replayed(in_services: InServices) -> None:
-    async def check(services: Services) -> None:
-        first = await Runner(services, [COUNT]).run(COUNT, at(0), "command")
-        again = await Runner(services, [COUNT]).run(COUNT, at(0), "http")
+def test_once_and_then_replayed(in_resources: InServices) -> None:
+    async def check(resources: Resources) -> None:
+        first = await Runner(resources, [COUNT]).run(COUNT, at(0), "command")
+        again = await Runner(resources, [COUNT]).run(COUNT, at(0), "http")
         assert (first.status, first.result) == ("done", {"count": 1})
         assert (again.status, again.result) == ("replayed", {"count": 1})
         assert first.occurrence == again.occurrence == NOON
-        assert await counted(services) == 1
+        assert await counted(resources) == 1
 
-    in_services(check)
+    in_resources(check)
 
 
-def test_twenty_at_once(in_services: InServices) -> None:
-    async def check(services: Services) -> None:
-        runners = [Runner(services, [COUNT]) for _ in range(20)]
+def test_twenty_at_once(in_resources: InServices) -> None:
+    async def check(resources: Resources) -> None:
+        runners = [Runner(resources, [COUNT]) for _ in range(20)]
         outcomes = await asyncio.gather(*(r.run(COUNT, at(0), "loop") for r in runners))
         statuses = [outcome.status for outcome in outcomes]
         assert statuses.count("done") == 1
         assert set(statuses) <= {"done", "running", "replayed"}
-        assert await counted(services) == 1
+        assert await counted(resources) == 1
 
-    in_services(check)
+    in_resources(check)
 
 
-def test_late_and_out_of_order(in_services: InServices) -> None:
-    async def check(services: Services) -> None:
-        runner = Runner(services, [COUNT])
+def test_late_and_out_of_order(in_resources: InServices) -> None:
+    async def check(resources: Resources) -> None:
+        runner = Runner(resources, [COUNT])
         statuses = [(await runner.run(COUNT, at(n), "http")).status for n in (3, 1, 3, 4, 2)]
         assert statuses == ["done", "superseded", "replayed", "done", "superseded"]
-        assert await counted(services) == 2
+        assert await counted(resources) == 2
 
-    in_services(check)
+    in_resources(check)
 
 
-def test_all_makes_up_for_what_was_missed_in_order(in_services: InServices) -> None:
-    async def check(services: Services) -> None:
-        runner = Runner(services, [COUNT])
+def test_all_makes_up_for_what_was_missed_in_order(in_resources: InServices) -> None:
+    async def check(resources: Resources) -> None:
+        runner = Runner(resources, [COUNT])
         await runner.run(COUNT, at(0), "loop")
         outcome = await runner.run(COUNT, at(7), "loop")
         assert outcome.result == {"count": 8}
-        gaps = [run.occurrence - NOON.timestamp() for run in await runs(services)]
+        gaps = [run.occurrence - NOON.timestamp() for run in await runs(resources)]
         assert gaps == [10 * n for n in range(8)]
 
-    in_services(check)
+    in_resources(check)
 
 
-def test_all_is_bounded(in_services: InServices) -> None:
-    async def check(services: Services) -> None:
-        runner = Runner(services, [COUNT])
+def test_all_is_bounded(in_resources: InServices) -> None:
+    async def check(resources: Resources) -> None:
+        runner = Runner(resources, [COUNT])
         await runner.run(COUNT, at(0), "loop")
         await runner.run(COUNT, at(5_000), "loop")
-        assert await counted(services) == 1 + MAX_CATCH_UP
+        assert await counted(resources) == 1 + MAX_CATCH_UP
 
-    in_services(check)
+    in_resources(check)
 
 
-def test_latest_skips_what_was_missed(in_services: InServices) -> None:
+def test_latest_skips_what_was_missed(in_resources: InServices) -> None:
     job = Job("count", 10, count)
 
-    async def check(services: Services) -> None:
-        runner = Runner(services, [job])
+    async def check(resources: Resources) -> None:
+        runner = Runner(resources, [job])
         await runner.run(job, at(0), "loop")
         await runner.run(job, at(7), "loop")
-        assert await counted(services) == 2
+        assert await counted(resources) == 2
 
-    in_services(check)
+    in_resources(check)
 
 
-def test_a_failure_leaves_nothing_and_is_tried_again(in_services: InServices) -> None:
+def test_a_failure_leaves_nothing_and_is_tried_again(in_resources: InServices) -> None:
     bad, good = (Job("count", 10, run) for run in (fail, count))
 
-    async def check(services: Services) -> None:
-        failed = await Runner(services, [bad]).run(bad, at(0), "loop")
+    async def check(resources: Resources) -> None:
+        failed = await Runner(resources, [bad]).run(bad, at(0), "loop")
         assert (failed.status, failed.error) == ("failed", "RuntimeError: no luck")
-        assert await counted(services) == 0
-        waiting = await Runner(services, [good]).run(good, at(0), "loop")
+        assert await counted(resources) == 0
+        waiting = await Runner(resources, [good]).run(good, at(0), "loop")
         assert (waiting.status, waiting.error) == ("failed", "RuntimeError: no luck")
-        await let_time_pass(services)
-        assert (await Runner(services, [good]).run(good, at(0), "loop")).status == "done"
-        (run,) = await runs(services)
+        await let_time_pass(resources)
+        assert (await Runner(resources, [good]).run(good, at(0), "loop")).status == "done"
+        (run,) = await runs(resources)
         assert (run.state, run.attempts, run.error) == ("done", 2, None)
 
-    in_services(check)
+    in_resources(check)
 
 
-def test_a_poison_job_is_given_up_and_the_next_occurrence_runs(in_services: InServices) -> None:
+def test_a_poison_job_is_given_up_and_the_next_occurrence_runs(in_resources: InServices) -> None:
     bad, good = (Job("count", 10, run, catch_up="all") for run in (fail, count))
 
-    async def check(services: Services) -> None:
+    async def check(resources: Resources) -> None:
         for _ in range(MAX_ATTEMPTS):
-            await Runner(services, [bad]).run(bad, at(0), "loop")
-            await let_time_pass(services)
-        (run,) = await runs(services)
+            await Runner(resources, [bad]).run(bad, at(0), "loop")
+            await let_time_pass(resources)
+        (run,) = await runs(resources)
         assert (run.state, run.attempts, run.error) == (
             "dead",
             MAX_ATTEMPTS,
             "RuntimeError: no luck",
         )
-        dead = await Runner(services, [good]).run(good, at(0), "loop")
+        dead = await Runner(resources, [good]).run(good, at(0), "loop")
         assert (dead.status, dead.error) == ("failed", "RuntimeError: no luck")
-        assert (await Runner(services, [good]).run(good, at(1), "loop")).status == "done"
-        assert await counted(services) == 1
+        assert (await Runner(resources, [good]).run(good, at(1), "loop")).status == "done"
+        assert await counted(resources) == 1
 
-    in_services(check)
+    in_resources(check)
 
 
 def test_a_job_that_fails_at_each_new_occurrence_backs_off_and_is_given_up(
-    in_services: InServices,
+    in_resources: InServices,
 ) -> None:
     bad = Job("count", 10, fail, catch_up="latest")
 
-    async def check(services: Services) -> None:
+    async def check(resources: Resources) -> None:
         for occurrence in range(MAX_ATTEMPTS):
-            await Runner(services, [bad]).run(bad, at(occurrence), "loop")
-            await let_time_pass(services)
-        assert [run.state for run in await runs(services)] == ["failed"] * 4 + ["dead"]
+            await Runner(resources, [bad]).run(bad, at(occurrence), "loop")
+            await let_time_pass(resources)
+        assert [run.state for run in await runs(resources)] == ["failed"] * 4 + ["dead"]
 
-    in_services(check)
+    in_resources(check)
 
 
-def test_a_job_that_takes_its_process_down_is_given_up(in_services: InServices) -> None:
-    async def die(turn: Turn) -> dict[str, Any]:
+def test_a_job_that_takes_its_process_down_is_given_up(in_resources: InServices) -> None:
+    async def die(turn: JobContext) -> dict[str, Any]:
         await turn.begin()
         raise asyncio.CancelledError
 
     deadly = Job("count", 10, die)
 
-    async def check(services: Services) -> None:
+    async def check(resources: Resources) -> None:
         for _ in range(MAX_ATTEMPTS):
             with pytest.raises(asyncio.CancelledError):
-                await Runner(services, [deadly]).run(deadly, at(0), "loop")
-            assert (await Runner(services, [deadly]).run(deadly, at(0), "loop")).status == "running"
-            await let_time_pass(services)
-        outcome = await Runner(services, [deadly]).run(deadly, at(0), "loop")
+                await Runner(resources, [deadly]).run(deadly, at(0), "loop")
+            assert (
+                await Runner(resources, [deadly]).run(deadly, at(0), "loop")
+            ).status == "running"
+            await let_time_pass(resources)
+        outcome = await Runner(resources, [deadly]).run(deadly, at(0), "loop")
         assert outcome.status == "failed"
         assert outcome.error == "the process died at every attempt"
-        (run,) = await runs(services)
+        (run,) = await runs(resources)
         assert run.state == "dead"
 
-    in_services(check)
+    in_resources(check)
 
 
-def test_a_job_that_hangs_is_stopped(in_services: InServices) -> None:
-    async def hang(turn: Turn) -> dict[str, Any]:
+def test_a_job_that_hangs_is_stopped(in_resources: InServices) -> None:
+    async def hang(turn: JobContext) -> dict[str, Any]:
         await count(turn)
         await asyncio.sleep(60)
         return {}
 
     slow = Job("count", 10, hang, timeout=1)
 
-    async def check(services: Services) -> None:
-        outcome = await Runner(services, [slow]).run(slow, at(0), "loop")
+    async def check(resources: Resources) -> None:
+        outcome = await Runner(resources, [slow]).run(slow, at(0), "loop")
         assert outcome.status == "failed"
         assert outcome.error is not None
         assert outcome.error.startswith("TimeoutError")
-        assert await counted(services) == 0
+        assert await counted(resources) == 0
 
-    in_services(check)
+    in_resources(check)
 
 
 @pytest.mark.parametrize("began", [False, True])
 def test_a_holder_that_slept_past_its_lease_changes_nothing(
-    in_services: InServices, began: bool
+    in_resources: InServices, began: bool
 ) -> None:
     """The zombie wakes up before, or after, it would have begun its transaction."""
 
-    async def check(services: Services) -> None:
+    async def check(resources: Resources) -> None:
         asleep, awake = asyncio.Event(), asyncio.Event()
 
-        async def sleep(turn: Turn) -> dict[str, Any]:
+        async def sleep(turn: JobContext) -> dict[str, Any]:
             asleep.set()
             await awake.wait()
             return await count(turn)
 
         zombie = Job("count", 10, sleep)
-        sleeping = asyncio.create_task(Runner(services, [zombie]).run(zombie, at(0), "loop"))
+        sleeping = asyncio.create_task(Runner(resources, [zombie]).run(zombie, at(0), "loop"))
         await asleep.wait()
         if began:
-            await let_time_pass(services)
-            assert (await Runner(services, [COUNT]).run(COUNT, at(0), "http")).status == "done"
+            await let_time_pass(resources)
+            assert (await Runner(resources, [COUNT]).run(COUNT, at(0), "http")).status == "done"
         awake.set()
         outcome = await sleeping
         assert outcome.status == ("running" if began else "done")
-        assert await counted(services) == 1
+        assert await counted(resources) == 1
 
-    in_services(check)
+    in_resources(check)
 
 
 async def count_batch(session: AsyncSession) -> None:
@@ -249,18 +251,18 @@ async def count_batch(session: AsyncSession) -> None:
     await session.execute(update(TickCounter).values(value=TickCounter.value + 1))
 
 
-def test_a_batch_keeps_the_lease_and_finds_it_lost(in_services: InServices) -> None:
-    async def check(services: Services) -> None:
-        await Runner(services, [COUNT]).run(COUNT, at(0), "loop")
+def test_a_batch_keeps_the_lease_and_finds_it_lost(in_resources: InServices) -> None:
+    async def check(resources: Resources) -> None:
+        await Runner(resources, [COUNT]).run(COUNT, at(0), "loop")
         lost = []
 
-        async def work(turn: Turn) -> dict[str, Any]:
-            await let_time_pass(services)
+        async def work(turn: JobContext) -> dict[str, Any]:
+            await let_time_pass(resources)
             async with turn.batch() as session:
                 await count_batch(session)
-            assert (await Runner(services, [COUNT]).run(COUNT, at(1), "loop")).status == "running"
-            await let_time_pass(services)
-            assert (await Runner(services, [COUNT]).run(COUNT, at(1), "loop")).status == "done"
+            assert (await Runner(resources, [COUNT]).run(COUNT, at(1), "loop")).status == "running"
+            await let_time_pass(resources)
+            assert (await Runner(resources, [COUNT]).run(COUNT, at(1), "loop")).status == "done"
             try:
                 async with turn.batch() as session:
                     await count_batch(session)
@@ -270,140 +272,140 @@ def test_a_batch_keeps_the_lease_and_finds_it_lost(in_services: InServices) -> N
             return {}
 
         long = Job("count", 10, work)
-        assert (await Runner(services, [long]).run(long, at(1), "loop")).status == "running"
+        assert (await Runner(resources, [long]).run(long, at(1), "loop")).status == "running"
         assert lost == [True]
-        assert await counted(services) == 3
-        (row,) = await jobs(services)
+        assert await counted(resources) == 3
+        (row,) = await jobs(resources)
         assert (row.done, row.lost) == (2, 1)
 
-    in_services(check)
+    in_resources(check)
 
 
-def test_each_batch_has_the_jobs_time_anew(in_services: InServices) -> None:
-    async def check(services: Services) -> None:
-        async def work(turn: Turn) -> dict[str, Any]:
+def test_each_batch_has_the_jobs_time_anew(in_resources: InServices) -> None:
+    async def check(resources: Resources) -> None:
+        async def work(turn: JobContext) -> dict[str, Any]:
             for _ in range(4):
                 async with turn.batch():
                     await asyncio.sleep(0.4)
             return {"slept": 4}
 
         long = Job("count", 10, work, timeout=1)
-        outcome = await Runner(services, [long]).run(long, at(0), "loop")
+        outcome = await Runner(resources, [long]).run(long, at(0), "loop")
         assert (outcome.status, outcome.result) == ("done", {"slept": 4})
 
-    in_services(check)
+    in_resources(check)
 
 
-def test_a_batch_after_begin_would_wait_for_itself(in_services: InServices) -> None:
-    async def check(services: Services) -> None:
-        async def work(turn: Turn) -> dict[str, Any]:
+def test_a_batch_after_begin_would_wait_for_itself(in_resources: InServices) -> None:
+    async def check(resources: Resources) -> None:
+        async def work(turn: JobContext) -> dict[str, Any]:
             await turn.begin()
             async with turn.batch():
                 return {}
 
         wrong = Job("count", 10, work)
-        outcome = await Runner(services, [wrong]).run(wrong, at(0), "loop")
+        outcome = await Runner(resources, [wrong]).run(wrong, at(0), "loop")
         assert outcome.error is not None
         assert outcome.error.startswith("RuntimeError: a batch after begin()")
 
-    in_services(check)
+    in_resources(check)
 
 
-def test_a_long_job_gives_way_when_the_process_stops(in_services: InServices) -> None:
-    async def check(services: Services) -> None:
-        async def work(turn: Turn) -> dict[str, Any]:
+def test_a_long_job_gives_way_when_the_process_stops(in_resources: InServices) -> None:
+    async def check(resources: Resources) -> None:
+        async def work(turn: JobContext) -> dict[str, Any]:
             async with turn.batch():
                 pass
-            services.stopping.set()
+            resources.stopping.set()
             async with turn.batch():
                 pytest.fail("it went on")
 
         long = Job("count", 10, work)
-        assert (await Runner(services, [long]).run(long, at(0), "loop")).status == "running"
-        assert (await Runner(services, [COUNT]).run(COUNT, at(0), "loop")).status == "running"
-        assert await counted(services) == 0
-        services.stopping.clear()
+        assert (await Runner(resources, [long]).run(long, at(0), "loop")).status == "running"
+        assert (await Runner(resources, [COUNT]).run(COUNT, at(0), "loop")).status == "running"
+        assert await counted(resources) == 0
+        resources.stopping.clear()
         # Somebody else goes on at once, and the try did not count as a failure.
-        assert (await Runner(services, [COUNT]).run(COUNT, at(0), "loop")).status == "done"
-        (row,) = await jobs(services)
+        assert (await Runner(resources, [COUNT]).run(COUNT, at(0), "loop")).status == "done"
+        (row,) = await jobs(resources)
         assert (row.attempts, row.failed) == (0, 0)
 
-    in_services(check)
+    in_resources(check)
 
 
-def test_skip_runs_nothing_that_is_late(in_services: InServices) -> None:
+def test_skip_runs_nothing_that_is_late(in_resources: InServices) -> None:
     job = Job("count", 3_600, count, catch_up="skip")
 
-    async def check(services: Services) -> None:
-        runner = Runner(services, [job])
+    async def check(resources: Resources) -> None:
+        runner = Runner(resources, [job])
         now = datetime.now(UTC)
         late, current = now - timedelta(hours=1), now
         assert (await runner.run(job, late, "http")).status == "superseded"
         assert (await runner.run(job, current, "http")).status == "done"
-        assert await counted(services) == 1
-        assert len(await runs(services)) == 1
+        assert await counted(resources) == 1
+        assert len(await runs(resources)) == 1
 
-    in_services(check)
+    in_resources(check)
 
 
-def test_what_was_given_up_is_done_when_somebody_says_so(in_services: InServices) -> None:
+def test_what_was_given_up_is_done_when_somebody_says_so(in_resources: InServices) -> None:
     bad, good = (Job("count", 10, run, catch_up="all") for run in (fail, count))
 
-    async def check(services: Services) -> None:
+    async def check(resources: Resources) -> None:
         for _ in range(MAX_ATTEMPTS):
-            await Runner(services, [bad]).run(bad, at(0), "loop")
-            await let_time_pass(services)
-        await Runner(services, [good]).run(good, at(3), "loop")
-        again = await Runner(services, [bad]).retry("count", at(0))
+            await Runner(resources, [bad]).run(bad, at(0), "loop")
+            await let_time_pass(resources)
+        await Runner(resources, [good]).run(good, at(3), "loop")
+        again = await Runner(resources, [bad]).retry("count", at(0))
         assert (again.status, again.error) == ("failed", "RuntimeError: no luck")
-        assert [run.state for run in await runs(services)] == ["dead", "done", "done", "done"]
-        runner = Runner(services, [good])
+        assert [run.state for run in await runs(resources)] == ["dead", "done", "done", "done"]
+        runner = Runner(resources, [good])
         outcome = await runner.retry("count", at(0))
         assert (outcome.status, outcome.result) == ("done", {"count": 4})
         assert (await runner.retry("count", at(0))).status == "replayed"
         assert (await runner.retry("count", at(-5))).status == "superseded"
         # Nothing of it moved the job back.
         assert (await runner.run(good, at(3), "http")).status == "replayed"
-        assert await counted(services) == 4
+        assert await counted(resources) == 4
         with pytest.raises(UnknownJob):
             await runner.retry("conquer", at(0))
 
-    in_services(check)
+    in_resources(check)
 
 
-def test_nobody_retries_while_somebody_works(in_services: InServices) -> None:
-    async def check(services: Services) -> None:
-        async def work(turn: Turn) -> dict[str, Any]:
-            outcome = await Runner(services, [COUNT]).retry("count", at(0))
+def test_nobody_retries_while_somebody_works(in_resources: InServices) -> None:
+    async def check(resources: Resources) -> None:
+        async def work(turn: JobContext) -> dict[str, Any]:
+            outcome = await Runner(resources, [COUNT]).retry("count", at(0))
             return {"meanwhile": outcome.status}
 
         slow = Job("count", 10, work)
-        outcome = await Runner(services, [slow]).run(slow, at(0), "loop")
+        outcome = await Runner(resources, [slow]).run(slow, at(0), "loop")
         assert outcome.result == {"meanwhile": "running"}
 
-    in_services(check)
+    in_resources(check)
 
 
-def test_what_happened_is_counted(in_services: InServices) -> None:
+def test_what_happened_is_counted(in_resources: InServices) -> None:
     bad = Job("count", 10, fail)
 
-    async def check(services: Services) -> None:
-        runner = Runner(services, [COUNT])
+    async def check(resources: Resources) -> None:
+        runner = Runner(resources, [COUNT])
         for trigger in ("loop", "http", "loop", "command"):
             await runner.run(COUNT, at(0), trigger)
         for _ in range(MAX_ATTEMPTS):
-            await Runner(services, [bad]).run(bad, at(1), "loop")
-            await let_time_pass(services)
-        (row,) = await jobs(services)
+            await Runner(resources, [bad]).run(bad, at(1), "loop")
+            await let_time_pass(resources)
+        (row,) = await jobs(resources)
         assert (row.done, row.failed, row.dead, row.lost, row.replayed) == (1, 5, 1, 0, 2)
 
-    in_services(check)
+    in_resources(check)
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
-        *({"name": name} for name in ("", "x" * 65, "a\nb", "status")),
+        *({"name": name} for name in ("", "x" * 65, "a\nb")),
         *({"every": every} for every in (0, -3, 1.5)),
         *({"timeout": timeout} for timeout in (0, None)),
         {"catch_up": "lates"},
@@ -416,134 +418,134 @@ def test_jobs_that_cannot_be(wrong: dict[str, Any]) -> None:
         Job(**right | wrong)
 
 
-def test_a_job_that_commits_is_told_not_to(in_services: InServices) -> None:
-    async def commit(turn: Turn) -> dict[str, Any]:
+def test_a_job_that_commits_is_told_not_to(in_resources: InServices) -> None:
+    async def commit(turn: JobContext) -> dict[str, Any]:
         await count(turn)
         await (await turn.begin()).commit()
         return {}
 
     wrong = Job("count", 10, commit)
 
-    async def check(services: Services) -> None:
+    async def check(resources: Resources) -> None:
         for _ in range(2):
-            outcome = await Runner(services, [wrong]).run(wrong, at(0), "loop")
+            outcome = await Runner(resources, [wrong]).run(wrong, at(0), "loop")
             assert outcome.error is not None
             assert outcome.error.startswith("RuntimeError: a job does not commit")
-            await let_time_pass(services)
-        assert await counted(services) == 0
+            await let_time_pass(resources)
+        assert await counted(resources) == 0
 
-    in_services(check)
+    in_resources(check)
 
 
-def test_who_died_in_the_work_is_seen(in_services: InServices) -> None:
-    async def die(turn: Turn) -> dict[str, Any]:
+def test_who_died_in_the_work_is_seen(in_resources: InServices) -> None:
+    async def die(turn: JobContext) -> dict[str, Any]:
         raise asyncio.CancelledError
 
     deadly, good = (Job("count", 10, run) for run in (die, count))
 
-    async def check(services: Services) -> None:
+    async def check(resources: Resources) -> None:
         with pytest.raises(asyncio.CancelledError):
-            await Runner(services, [deadly]).run(deadly, at(0), "loop")
-        await let_time_pass(services)
-        await Runner(services, [good]).run(good, at(1), "loop")
-        lost, done = await runs(services)
+            await Runner(resources, [deadly]).run(deadly, at(0), "loop")
+        await let_time_pass(resources)
+        await Runner(resources, [good]).run(good, at(1), "loop")
+        lost, done = await runs(resources)
         assert (lost.state, lost.error) == (
             "failed",
             "lost: its process died, or slept past the lease",
         )
         assert done.state == "done"
-        (row,) = await jobs(services)
+        (row,) = await jobs(resources)
         assert (row.done, row.lost) == (1, 1)
 
-    in_services(check)
+    in_resources(check)
 
 
-def test_two_jobs_of_one_name(in_services: InServices) -> None:
-    async def check(services: Services) -> None:
+def test_two_jobs_of_one_name(in_resources: InServices) -> None:
+    async def check(resources: Resources) -> None:
         with pytest.raises(ValueError, match="one name"):
-            Runner(services, [COUNT, COUNT])
+            Runner(resources, [COUNT, COUNT])
 
-    in_services(check)
+    in_resources(check)
 
 
-def test_times_that_are_refused(in_services: InServices) -> None:
-    async def check(services: Services) -> None:
-        runner = Runner(services, [COUNT])
+def test_times_that_are_refused(in_resources: InServices) -> None:
+    async def check(resources: Resources) -> None:
+        runner = Runner(resources, [COUNT])
         now = datetime.now(UTC)
         for bad in (now + timedelta(seconds=15), NEVER - timedelta(1), now.replace(tzinfo=None)):
-            with pytest.raises(BadTickTime):
+            with pytest.raises(TickBadTime):
                 await runner.tick("command", bad)
         with pytest.raises(UnknownJob):
             await runner.tick("command", now, "conquer")
-        assert await runs(services) == []
+        assert await runs(resources) == []
 
-    in_services(check)
+    in_resources(check)
 
 
-def test_the_database_clock_decides(in_services: InServices) -> None:
+def test_the_database_clock_decides(in_resources: InServices) -> None:
     """A process whose clock is an hour off claims neither too early nor too late."""
 
-    async def check(services: Services) -> None:
-        runner = Runner(services, [COUNT])
+    async def check(resources: Resources) -> None:
+        runner = Runner(resources, [COUNT])
         for hours in (-1, 1):
             with time_machine.travel(datetime.now(UTC) + timedelta(hours=hours)):
                 (outcome,) = await runner.tick("loop")
             assert abs(outcome.occurrence - datetime.now(UTC)) < timedelta(seconds=30)
-            async with services.database.transaction() as session:
+            async with resources.database.transaction() as session:
                 await session.execute(text("DELETE FROM tick_run"))
                 await session.execute(text("DELETE FROM tick_job"))
 
-    in_services(check)
+    in_resources(check)
 
 
-def test_a_holder_that_slept_finds_the_job_in_other_hands(in_services: InServices) -> None:
+def test_a_holder_that_slept_finds_the_job_in_other_hands(in_resources: InServices) -> None:
     """The zombie wakes up while its successor is still at work."""
 
-    async def check(services: Services) -> None:
-        claimed: list[Turn] = []
+    async def check(resources: Resources) -> None:
+        claimed: list[JobContext] = []
         zombie_awake, successor_may_finish = asyncio.Event(), asyncio.Event()
 
-        async def wait_and_count(turn: Turn) -> dict[str, Any]:
+        async def wait_and_count(turn: JobContext) -> dict[str, Any]:
             claimed.append(turn)
             await (zombie_awake if len(claimed) == 1 else successor_may_finish).wait()
             return await count(turn)
 
         async def work_as(number: int) -> asyncio.Task[Any]:
-            task = asyncio.create_task(Runner(services, [job]).run(job, at(0), "loop"))
+            task = asyncio.create_task(Runner(resources, [job]).run(job, at(0), "loop"))
             while len(claimed) < number:
                 await asyncio.sleep(0.01)
             return task
 
         job = Job("count", 10, wait_and_count)
         zombie = await work_as(1)
-        await let_time_pass(services)
+        await let_time_pass(resources)
         successor = await work_as(2)
         zombie_awake.set()
         assert (await zombie).status == "running"
-        assert await counted(services) == 0
+        assert await counted(resources) == 0
         successor_may_finish.set()
         assert (await successor).status == "done"
-        assert await counted(services) == 1
+        assert await counted(resources) == 1
 
-    in_services(check)
+    in_resources(check)
 
 
 def test_the_effect_and_its_record_are_one(
-    in_services: InServices, monkeypatch: pytest.MonkeyPatch
+    in_resources: InServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process that dies between the work and its record has not done the work."""
 
     async def die(*_: Any, **__: Any) -> None:
         raise asyncio.CancelledError
 
-    async def check(services: Services) -> None:
+    async def check(resources: Resources) -> None:
         with monkeypatch.context() as patch:
             patch.setattr("app.tick.claim._record", die)
             with pytest.raises(asyncio.CancelledError):
-                await Runner(services, [COUNT]).run(COUNT, at(0), "loop")
-        assert await counted(services) == 0
-        await let_time_pass(services)
-        outcome = await Runner(services, [COUNT]).run(COUNT, at(0), "loop")
+                await Runner(resources, [COUNT]).run(COUNT, at(0), "loop")
+        assert await counted(resources) == 0
+        await let_time_pass(resources)
+        outcome = await Runner(resources, [COUNT]).run(COUNT, at(0), "loop")
         assert (outcome.status, outcome.result) == ("done", {"count": 1})
 
-    in_services(check)
+    in_resources(check)

@@ -5,6 +5,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,17 +14,15 @@ import pytest
 from fastapi.security import OAuth2PasswordRequestForm
 from sqlalchemy import delete
 
-from app.database import Database
-from app.dsn import with_driver
+from app.actor import OPERATOR, Actor
+from app.database.engine import Database
 from app.errors import Forbidden, Unauthorized
-from app.mail.outbox import Outbox
-from app.services import Services
-from app.sessions.guard import find_principal
-from app.sessions.logins import Logins
+from app.resources import Resources
 from app.sessions.tables import UserSession
+from app.settings.database_url import with_driver
+from app.users.database import UserDatabase
 from app.users.manager import UserManager
 from app.users.schemas import UserCreate
-from app.users.store import UserStore
 from app.users.tables import User
 from tests.service import PASSWORD, over_tcp
 
@@ -32,13 +31,13 @@ FORM = OAuth2PasswordRequestForm(username=ADDRESS, password=PASSWORD)
 
 
 class Pause:
-    """Stops every hash of these services until it is let go."""
+    """Stops every hash of these resources until it is let go."""
 
-    def __init__(self, services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
         self.begun, self._go_on = threading.Event(), threading.Event()
         for name in ("hash", "verify_and_update"):
-            real = getattr(services.passwords.helper, name)
-            monkeypatch.setattr(services.passwords.helper, name, self._slow(real))
+            real = getattr(resources.passwords.helper, name)
+            monkeypatch.setattr(resources.passwords.helper, name, self._slow(real))
 
     def _slow(self, real: Callable[..., Any]) -> Callable[..., Any]:
         def slow(*arguments: str) -> Any:
@@ -59,35 +58,33 @@ class Pause:
 
 
 @asynccontextmanager
-async def manager(services: Services) -> AsyncIterator[UserManager]:
+async def manager(resources: Resources, actor: Actor = OPERATOR) -> AsyncIterator[UserManager]:
     """Give a manager of accounts within a transaction of its own."""
-    async with services.database.transaction() as session:
-        logins = Logins(session, services.signer, 3_600)
-        outbox = Outbox(session, services.mail_waiting)
-        yield UserManager(services, UserStore(session), logins, outbox)
+    async with resources.database.transaction() as session:
+        yield UserManager(resources, session, actor)
 
 
-async def make_arthur(services: Services) -> User:
-    async with manager(services) as accounts:
+async def make_arthur(resources: Resources) -> User:
+    async with manager(resources) as accounts:
         return await accounts.create(UserCreate(email=ADDRESS, password=PASSWORD))
 
 
 @pytest.mark.parametrize("change", [{"hashed_password": "!"}, None])
 def test_a_login_that_was_overtaken_by_a_reset_or_a_deletion_is_none(
-    in_services: Callable[[Any], Any],
+    in_resources: Callable[[Any], Any],
     monkeypatch: pytest.MonkeyPatch,
     change: dict[str, Any] | None,
 ) -> None:
-    async def check(services: Services) -> None:
-        arthur = await make_arthur(services)
+    async def check(resources: Resources) -> None:
+        arthur = await make_arthur(resources)
 
         async def log_in() -> User | None:
-            async with manager(services) as accounts:
+            async with manager(resources) as accounts:
                 return await accounts.authenticate(FORM)
 
         async with (
-            Pause(services, monkeypatch).around(log_in()) as login,
-            manager(services) as accounts,
+            Pause(resources, monkeypatch).around(log_in()) as login,
+            manager(resources) as accounts,
         ):
             if change is None:
                 await accounts.delete(arthur)
@@ -95,55 +92,53 @@ def test_a_login_that_was_overtaken_by_a_reset_or_a_deletion_is_none(
                 await accounts.apply(dict(change), arthur.id)
         assert await login is None
 
-    in_services(check)
+    in_resources(check)
 
 
 def test_whoever_lost_the_login_meanwhile_changes_nothing(
-    in_services: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+    in_resources: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A thief's change of password, begun before the owner ended all logins."""
 
-    async def check(services: Services) -> None:
-        arthur = await make_arthur(services)
-        async with manager(services) as accounts:
+    async def check(resources: Resources) -> None:
+        arthur = await make_arthur(resources)
+        async with manager(resources) as accounts:
             user = await accounts.authenticate(FORM)
             assert user is not None
-            assert isinstance(accounts.logins, Logins)
-            token = await accounts.logins.open(user)
+            opened = await accounts.sessions.open(user.id)
 
         async def steal() -> None:
-            thief = await find_principal(services, token)
-            assert thief is not None
-            async with manager(services) as accounts:
-                await accounts.apply({"password": "the thief's"}, thief.id, by=thief, own=True)
+            thief = Actor("user", arthur.id, opened.session.id)
+            async with manager(resources, thief) as accounts:
+                await accounts.apply({"password": "the thief's"}, arthur.id, own=True)
 
         async with (
-            Pause(services, monkeypatch).around(steal()) as theft,
-            manager(services) as accounts,
+            Pause(resources, monkeypatch).around(steal()) as theft,
+            manager(resources) as accounts,
         ):
-            await accounts.logins.end_all(arthur.id)
+            await accounts.sessions.revoke_all(arthur.id)
         with pytest.raises(Unauthorized):
             await theft
-        async with manager(services) as accounts:
+        async with manager(resources) as accounts:
             assert await accounts.authenticate(FORM) is not None
 
-    in_services(check)
+    in_resources(check)
 
 
 def test_whoever_must_prove_a_new_address_first_changes_nothing(
-    in_services: Callable[[Any], Any],
+    in_resources: Callable[[Any], Any],
 ) -> None:
-    async def check(services: Services) -> None:
-        arthur = await make_arthur(services)
-        async with manager(services) as accounts:
-            token = await Logins(accounts.user_db.session, services.signer, 3_600).open(arthur)
-        principal = await find_principal(services, token)
-        async with manager(services) as accounts:
-            accounts.require_verified = True
+    async def check(resources: Resources) -> None:
+        arthur = await make_arthur(resources)
+        async with manager(resources) as accounts:
+            opened = await accounts.sessions.open(arthur.id)
+        settings = resources.settings.model_copy(update={"require_verified": True})
+        strict = replace(resources, settings=settings)
+        async with manager(strict, Actor("user", arthur.id, opened.session.id)) as accounts:
             with pytest.raises(Forbidden):
-                await accounts.apply({"email": "a@b.bt"}, arthur.id, by=principal, own=True)
+                await accounts.apply({"email": "a@b.bt"}, arthur.id, own=True)
 
-    in_services(check)
+    in_resources(check)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +158,7 @@ def test_whoever_lost_the_right_meanwhile_changes_nobody(
         async def take_away() -> Future[Any]:
             url = with_driver(service.environment["KEYSTEAD_DATABASE_URL"])
             async with Database(url) as database, database.transaction() as session:
-                user = await UserStore(session).get_locked(UUID(superuser.id))
+                user = await UserDatabase(session).get_locked(UUID(superuser.id))
                 if loss == "login":
                     await session.execute(delete(UserSession))
                 else:

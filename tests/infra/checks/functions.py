@@ -41,7 +41,7 @@ def _defined(module: ast.Module | ast.If) -> set[str]:
 
 def _settings(template: Template) -> set[str]:
     """Return the names of the settings, from the class that has them."""
-    module = ast.parse((template.root / "app/settings.py").read_text())
+    module = ast.parse((template.root / "app/settings/model.py").read_text())
     [settings] = [
         one for one in module.body if isinstance(one, ast.ClassDef) and one.name == "Settings"
     ]

@@ -1,9 +1,9 @@
-"""Logins: one that stands, one that has run out."""
+"""Sessions: one that stands, one that has run out."""
 
 from uuid import UUID
 
-from app.sessions.logins import AUDIENCE
-from app.signing import Signer
+from app.crypto.tokens import Signer
+from app.sessions.store import AUDIENCE
 from tests.migrations.rows import Losses, Rows, id_, moment
 from tests.service import SECRET, Service, bearer
 

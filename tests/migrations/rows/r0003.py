@@ -31,7 +31,7 @@ LOSES: Losses = {"mail_message": None}
 
 
 def read_back(service: Service) -> None:
-    service.command("tick", "mail")
+    service.command("tick", "--job", "mail")
     for _ in range(2):
         proof = token_in(service.letter("lancelot@camelot.bt"))
     assert service.client.post("/auth/verify", json={"token": proof}).status_code == 200

@@ -24,5 +24,5 @@ LOSES: Losses = {"tick_job": {"attempts"}}
 def read_back(service: Service) -> None:
     statement = "SELECT attempts FROM tick_job WHERE name = 'purge'"
     assert in_database(service.folder, statement) == [(4,)]
-    assert "done" in service.command("tick", "purge")
+    assert "done" in service.command("tick", "--job", "purge")
     assert in_database(service.folder, statement) == [(0,)]

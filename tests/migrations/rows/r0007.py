@@ -27,6 +27,6 @@ def read_back(service: Service) -> None:
     sums = ", ".join(SUMS)
     counted = f"SELECT {sums} FROM tick_job WHERE name = :name"
     assert in_database(service.folder, counted, name="long gone") == [tuple(SUMS.values())]
-    service.command("tick", "purge")
+    service.command("tick", "--job", "purge")
     [after] = in_database(service.folder, counted, name="purge")
     assert after[:4] == (1, 0, 0, 0)

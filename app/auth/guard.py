@@ -1,0 +1,84 @@
+"""Dependencies that authenticate a request and authorise it by the account's flags.
+
+The first credential reader that finds a token decides; the token names a session, and one joined
+select returns that session's account.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from fastapi import Request
+from fastapi.security import OAuth2PasswordBearer
+from fastapi.security.base import SecurityBase
+from sqlalchemy import bindparam, select
+
+from app import clock
+from app.actor import Actor
+from app.auth.principal import COLUMNS, Principal
+from app.auth.transports import READERS, CredentialReader
+from app.errors import Forbidden, Unauthorized
+from app.http.dependencies import client_of
+from app.resources import Resources
+from app.sessions.tables import UserSession
+from app.users.schemas import UserRead
+from app.users.tables import User
+
+_ACTIVE_SESSION = (
+    select(*COLUMNS)
+    .join(UserSession, UserSession.user_id == User.id)
+    .where(UserSession.id == bindparam("session_id"), UserSession.expires_at > bindparam("now"))
+)
+
+
+async def load_principal(resources: Resources, audience: str, token: str) -> Principal | None:
+    """Return the account and session that `token` names, or None if it is invalid or has ended.
+
+    Queries the database on every call, so that a revoked session is refused at once.
+    """
+    claims = resources.signer.verify(audience, token)
+    if claims is None:
+        return None
+    session_id = UUID(claims["jti"])
+    rows = await resources.database.read(_ACTIVE_SESSION, session_id=session_id, now=clock.now())
+    return Principal(session_id, UserRead.model_validate(rows[0]._asdict())) if rows else None
+
+
+class Guard(SecurityBase):
+    """Require an authenticated, active account; optionally a verified address or a superuser.
+
+    Returns the Principal. Raises Unauthorized without a valid session or for an inactive account,
+    Forbidden if a flag is missing. Sets `request.state.actor` for the managers.
+    """
+
+    model = OAuth2PasswordBearer("auth/jwt/login").model
+    scheme_name = "OAuth2PasswordBearer"
+
+    def __init__(
+        self,
+        readers: Sequence[CredentialReader] = READERS,
+        *,
+        verified: bool = False,
+        superuser: bool = False,
+    ) -> None:
+        self._readers = readers
+        self._verified = verified
+        self._superuser = superuser
+
+    async def __call__(self, request: Request) -> Principal:
+        principal = await self._authenticate(request)
+        if principal is None or not principal.user.is_active:
+            raise Unauthorized
+        if self._verified and not principal.user.is_verified:
+            raise Forbidden
+        if self._superuser and not principal.user.is_superuser:
+            raise Forbidden
+        user_id, session_id = principal.user.id, principal.session_id
+        request.state.actor = Actor("user", user_id, session_id, *client_of(request))
+        return principal
+
+    async def _authenticate(self, request: Request) -> Principal | None:
+        for reader in self._readers:
+            token = reader.read(request)
+            if token is not None:
+                return await load_principal(request.state.resources, reader.audience, token)
+        return None

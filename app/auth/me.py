@@ -1,0 +1,55 @@
+"""`/users/me`: the account of the request's session."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+from fastapi_users.exceptions import InvalidPasswordException, UserAlreadyExists
+from fastapi_users.router.common import ErrorCode, ErrorModel
+
+from app.auth.guard import Guard
+from app.auth.principal import Principal
+from app.errors import BadRequest
+from app.users.dependencies import UserManagerDep
+from app.users.schemas import UserRead, UserUpdate
+from app.users.tables import User
+
+_UNAUTHORIZED = {"description": "Missing or invalid token, or an inactive account."}
+
+
+def me_router(guard: Guard) -> APIRouter:
+    """Return the routes of `/users/me`, behind `guard`."""
+    # Not included but registered on the app itself (app/routes.py), it takes no option from there.
+    router = APIRouter(prefix="/users", tags=["users"], strict_content_type=False)
+    authenticated = Depends(guard)
+
+    @router.get(
+        "/me",
+        name="users:current_user",
+        summary="Show the own account",
+        response_model=UserRead,
+        responses={401: _UNAUTHORIZED},
+    )
+    async def me(principal: Annotated[Principal, authenticated]) -> Response:
+        """The request that other services make to authenticate a user."""
+        # Serialized here: FastAPI would validate the model once more, and dump it to a dict first.
+        return Response(principal.user.model_dump_json(), media_type="application/json")
+
+    @router.patch(
+        "/me",
+        name="users:patch_current_user",
+        summary="Change the own account",
+        response_model=UserRead,
+        responses={400: {"model": ErrorModel}, 401: _UNAUTHORIZED},
+    )
+    async def update_me(
+        principal: Annotated[Principal, authenticated], body: UserUpdate, manager: UserManagerDep
+    ) -> User:
+        """Change the own account. A new password ends all other sessions."""
+        try:
+            return await manager.update(body, principal.user, safe=True)
+        except UserAlreadyExists:
+            raise BadRequest(ErrorCode.UPDATE_USER_EMAIL_ALREADY_EXISTS) from None
+        except InvalidPasswordException as error:
+            raise BadRequest(ErrorCode.UPDATE_USER_INVALID_PASSWORD, error.reason) from None
+
+    return router

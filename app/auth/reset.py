@@ -1,0 +1,44 @@
+"""`/auth/forgot-password` and `/auth/reset-password`: choose a new password by mail."""
+
+from fastapi import APIRouter
+from fastapi_users.exceptions import InvalidPasswordException, InvalidResetPasswordToken
+from fastapi_users.router.common import ErrorCode, ErrorModel
+
+from app.auth.bodies import EmailBody, TextBody
+from app.errors import BadRequest
+from app.mail.dependencies import OutboxDep
+from app.users.dependencies import UserManagerDep
+from app.users.letters import RESET
+
+router = APIRouter(tags=["auth"])
+
+
+@router.post(
+    "/forgot-password",
+    status_code=202,
+    name="reset:forgot_password",
+    summary="Request a mail to choose a new password",
+)
+async def forgot_password(email: EmailBody, outbox: OutboxDep) -> None:
+    """Send a link to choose a new password, if an active account has this address.
+
+    The account is looked up when the mail is delivered, so that the answer and its time are the
+    same for every address.
+    """
+    outbox.enqueue(RESET, email)
+
+
+@router.post(
+    "/reset-password",
+    name="reset:reset_password",
+    summary="Choose a new password",
+    responses={400: {"model": ErrorModel}},
+)
+async def reset_password(token: TextBody, password: TextBody, manager: UserManagerDep) -> None:
+    """Choose a new password with the token from a mail. Ends all sessions of the account."""
+    try:
+        await manager.reset_password(token, password)
+    except InvalidResetPasswordToken:
+        raise BadRequest(ErrorCode.RESET_PASSWORD_BAD_TOKEN) from None
+    except InvalidPasswordException as error:
+        raise BadRequest(ErrorCode.RESET_PASSWORD_INVALID_PASSWORD, error.reason) from None

@@ -1,0 +1,150 @@
+"""Keystead in a process of AWS Lambda's, which serves one event at a time and sleeps in between."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from mangum import Mangum
+from starlette.responses import JSONResponse
+from starlette.types import Message, Receive, Scope, Send
+
+from app.aws.events import (
+    Schedule,
+    UnknownEvent,
+    base_path,
+    client_of,
+    count,
+    is_http,
+    readable,
+    refusal,
+)
+from app.http.bearer import INTERNAL_REQUEST
+from app.settings.model import Settings
+
+log = structlog.get_logger()
+
+MARGIN_SECONDS = 2  # for rolling back and answering, before Lambda ends the process
+SECRETS_SECONDS = 300  # secrets are looked at again
+_TEXT = [
+    "text/",
+    "application/json",
+    "application/javascript",
+    "application/openmetrics-text",
+    "image/svg+xml",
+]
+
+
+class LambdaHandler:
+    """The function's handler: one event loop and one lifespan for the life of the process."""
+
+    def __init__(self, create_app: Callable[[Settings], FastAPI], settings: Settings) -> None:
+        self._create_app = create_app
+        self._loop = asyncio.new_event_loop()
+        self._open(settings)
+        self._mangum = Mangum(
+            self._serve, lifespan="off", custom_handlers=[Schedule], text_mime_types=_TEXT
+        )
+
+    def __call__(self, event: Any, context: Any) -> dict[str, Any]:
+        """Answer an event: a request's with its response, the schedule's with the report.
+
+        Raises TickFailed so that Lambda asks again, UnknownEvent for anything else.
+        """
+        # Whoever ran a loop of their own has left this thread without one.
+        asyncio.set_event_loop(self._loop)
+        self._renew()
+        if is_http(event):
+            return self._answer(event, context)
+        if not Schedule.infer(event, context, self._mangum.config):
+            raise UnknownEvent(event)
+        report = self._mangum(event, context)
+        count("TickSuccess")
+        return report
+
+    def _answer(self, event: Any, context: Any) -> dict[str, Any]:
+        self._reached = False
+        try:
+            response = self._mangum(readable(event), context)
+        except Exception:
+            log.exception("event not answered")
+            response = refusal(event, 500 if self._reached else 400)
+        if response["statusCode"] >= 500:
+            count("ServerErrors")
+        headers = response.get("headers", {})
+        if not response["body"] and headers.get("content-length", "0") == "0":
+            # Mangum names a type for every body, where there is none too.
+            headers.pop("content-type", None)
+        return response
+
+    def _open(self, settings: Settings) -> None:
+        """Start the lifespan of an application for `settings`, which then serves."""
+        app = self._create_app(settings)
+        lifespan = app.router.lifespan_context(app)
+        state = self._loop.run_until_complete(lifespan.__aenter__())
+        assert state is not None
+        self._app, self._lifespan, self._state = app, lifespan, dict(state)
+        self._settings = settings
+        self._base_path = base_path(settings.base_url)
+        self._look_again_at = time.time() + SECRETS_SECONDS
+        log.info("sandbox opened", database=self._state["resources"].database.engine.name)
+
+    def _renew(self) -> None:
+        """Begin anew, in a lifespan of its own, if a secret has changed."""
+        if not self._settings.secrets or time.time() < self._look_again_at:
+            return
+        self._look_again_at = time.time() + SECRETS_SECONDS
+        before = self._lifespan
+        try:
+            settings = Settings()
+            if settings == self._settings:
+                return
+            self._open(settings)
+        except Exception as error:
+            # What served until now still does, until the next look.
+            log.error("secrets not taken", error=f"{type(error).__name__}: {error}")
+            return
+        self._loop.run_until_complete(before.__aexit__(None, None, None))
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request within the time that is left of its invocation."""
+        self._reached = True
+        scope["state"] = dict(self._state)
+        scope["root_path"] = "" if INTERNAL_REQUEST in scope else self._base_path
+        scope["client"] = client_of(scope)
+        answer: list[Message] = []
+
+        async def collect(message: Message) -> None:
+            answer.append(message)
+
+        left = scope["aws.context"].get_remaining_time_in_millis() / 1_000
+        request = asyncio.create_task(self._app(scope, receive, collect))
+        request.add_done_callback(_taken_note_of)
+        await asyncio.wait({request}, timeout=left - MARGIN_SECONDS)
+        if not request.done():
+            log.error("out of time", path=scope["path"])
+            request.cancel()
+            await asyncio.wait({request}, timeout=MARGIN_SECONDS / 2)
+            if not _is_whole(answer):
+                refused = JSONResponse({"detail": "OUT_OF_TIME"}, 503, {"Retry-After": "1"})
+                return await refused(scope, receive, send)
+        elif not _is_whole(answer):
+            failed = JSONResponse({"detail": "Internal Server Error"}, 500)
+            return await failed(scope, receive, send)
+        for message in answer:
+            await send(message)
+
+
+def _is_whole(answer: list[Message]) -> bool:
+    """Tell whether the last part of the body is there."""
+    if not answer or answer[-1]["type"] != "http.response.body":
+        return False
+    return not answer[-1].get("more_body", False)
+
+
+def _taken_note_of(request: asyncio.Task[None]) -> None:
+    """Look at what a request failed with, which was logged with it, or asyncio complains."""
+    if not request.cancelled():
+        request.exception()

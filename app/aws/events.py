@@ -1,0 +1,149 @@
+"""What AWS Lambda is invoked with: requests, in four spellings, and the schedule."""
+
+import json
+import os
+import re
+import sys
+import time
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from mangum.types import LambdaConfig, LambdaContext, LambdaEvent, Response
+from starlette.types import Scope
+
+from app.http.bearer import INTERNAL_REQUEST
+
+_READABLE = {"host": r"[^:\s]+(:\d{1,5})?", "x-forwarded-port": r"\d{1,5}"}
+
+
+class UnknownEvent(ValueError):
+    """The function was invoked with what is neither a request nor the schedule's."""
+
+    def __init__(self, event: Any) -> None:
+        given = ", ".join(sorted(map(str, event))) if isinstance(event, dict) else type(event)
+        super().__init__(
+            f"neither a request of API Gateway, a load balancer or a function URL, nor the "
+            f'schedule\'s ({{"tick": {{…}}}}, or a "Scheduled Event"): {given or "nothing"}'
+        )
+
+
+class TickFailed(Exception):
+    """A job failed, or could not begin: the schedule's event is to be sent again."""
+
+
+def is_http(event: Any) -> bool:
+    """Tell whether API Gateway (REST, HTTP), a load balancer or a function URL made the event."""
+    made_by = event.get("requestContext") if isinstance(event, dict) else None
+    return isinstance(made_by, dict) and ("http" in made_by or "httpMethod" in event)
+
+
+def readable(event: LambdaEvent) -> LambdaEvent:
+    """Return the event without the headers that Mangum cannot read, which any client may send.
+
+    It takes the host and the port apart, and trips over IPv6 and over what is no number.
+    """
+    headers = {"headers": event.get("headers") or {}}
+    if "multiValueHeaders" in event:
+        headers["multiValueHeaders"] = event["multiValueHeaders"] or {}
+    return event | {
+        kind: {name: value for name, value in found.items() if _is_readable(name, value)}
+        for kind, found in headers.items()
+    }
+
+
+def _is_readable(name: str, value: str | list[str]) -> bool:
+    pattern = _READABLE.get(name.lower())
+    values = value if isinstance(value, list) else [value]
+    return pattern is None or (len(values) == 1 and bool(re.fullmatch(pattern, values[0])))
+
+
+def refusal(event: LambdaEvent, status: int) -> dict[str, Any]:
+    """Return an answer for what cannot be served, as the gateway that sent it wants it."""
+    detail = {400: "Bad Request", 500: "Internal Server Error"}[status]
+    kind = "application/json"
+    several = {"multiValueHeaders": {"content-type": [kind]}}
+    return {
+        "statusCode": status,
+        "headers": {"content-type": kind},
+        **(several if "multiValueHeaders" in event else {}),
+        "body": json.dumps({"detail": detail}),
+        "isBase64Encoded": False,
+    }
+
+
+class Schedule:
+    """The schedule's event as a request for `POST /tick`, one that only its sender can make.
+
+    Whatever comes by HTTP stands inside an event with a `requestContext`, so that neither a header
+    nor a path nor a body can look like this one. IAM decides who may send it.
+    """
+
+    @classmethod
+    def infer(cls, event: LambdaEvent, context: LambdaContext, config: LambdaConfig) -> bool:
+        return (
+            isinstance(event, dict)
+            and "requestContext" not in event
+            and ("tick" in event or event.get("detail-type") == "Scheduled Event")
+        )
+
+    def __init__(self, event: LambdaEvent, context: LambdaContext, config: LambdaConfig) -> None:
+        self._event = event
+        self._context = context
+
+    @property
+    def body(self) -> bytes:
+        """The body of `POST /tick`, which EventBridge's Scheduler sends as `tick`."""
+        asked = self._event.get("tick", {"scheduled_at": self._event.get("time")})
+        return json.dumps(asked).encode()
+
+    @property
+    def scope(self) -> Scope:
+        return {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "POST",
+            "scheme": "https",
+            "path": "/tick",
+            "raw_path": b"/tick",
+            "query_string": b"",
+            "headers": [(b"content-type", b"application/json")],
+            "server": ("schedule", 443),
+            "client": ("schedule", 0),
+            "aws.event": self._event,
+            "aws.context": self._context,
+            INTERNAL_REQUEST: True,
+        }
+
+    def __call__(self, response: Response) -> dict[str, Any]:
+        """Return the report. Raises TickFailed, so that Lambda tries again and keeps the event."""
+        if response["status"] != 200:
+            raise TickFailed(f"{response['status']}: {response['body'].decode()[:1_000]}")
+        report: dict[str, Any] = json.loads(response["body"])
+        return report
+
+
+def base_path(url: str) -> str:
+    """Return the path that the public address begins with; gateways may leave it in requests."""
+    return unquote(urlsplit(url).path).rstrip("/")
+
+
+def client_of(scope: Scope) -> tuple[str, int]:
+    """Return the address that the gateway saw, not what the client says of itself.
+
+    A load balancer puts the one it saw behind those that were sent to it in X-Forwarded-For.
+    """
+    return str(scope["client"][0]).rpartition(",")[2].strip(), 0
+
+
+def count(metric: str) -> None:
+    """Count one of `metric` in CloudWatch, by a log line in its embedded metric format."""
+    about = {"Name": metric, "Unit": "Count"}
+    measured = {"Namespace": "Keystead", "Dimensions": [["Function"]], "Metrics": [about]}
+    line = {
+        "_aws": {"Timestamp": int(time.time() * 1_000), "CloudWatchMetrics": [measured]},
+        "Function": os.environ.get("AWS_LAMBDA_FUNCTION_NAME", ""),
+        metric: 1,
+    }
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,59 @@
+"""The `keystead` command: its groups, and how errors are shown."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+from pydantic import ValidationError
+
+from app.cli.check import check
+from app.cli.console import Failure, err, plain
+from app.cli.migrate import migrate
+from app.cli.serve import serve
+from app.cli.tick import ticks
+from app.cli.user import users
+from app.errors import APIError
+from app.mail.transports import MailServerUnavailable
+
+cli = typer.Typer(
+    name="keystead",
+    help="Accounts, sessions and scheduled work in one small service.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+cli.command()(serve)
+cli.command()(migrate)
+cli.command()(check)
+cli.add_typer(users, name="user")
+cli.add_typer(ticks, name="tick")
+
+
+def main() -> None:
+    """Run the command. Exit codes: 0 done, 1 failed with a reason on stderr, 2 wrong usage."""
+    try:
+        cli(prog_name="keystead")
+    except ValidationError as error:
+        _fail("; ".join(_invalid_setting(problem) for problem in error.errors()))
+    except (Failure, APIError, MailServerUnavailable, TimeoutError, ValueError) as error:
+        _fail(str(error) or type(error).__name__)
+    except OSError as error:
+        if not isinstance(error.filename, str):
+            raise
+        _fail(f"{Path(error.filename).absolute()}: {error.strerror}")
+
+
+def _fail(reason: str) -> None:
+    err.print(f"[bold red]keystead:[/] {plain(reason)}")
+    sys.exit(1)
+
+
+def _invalid_setting(problem: Any) -> str:
+    name = ".".join(str(part) for part in problem["loc"])
+    text = problem["msg"].removeprefix("Value error, ")
+    return f"{_variable(name)}: {text}" if name else text
+
+
+def _variable(name: str) -> str:
+    return name if name.isupper() else f"KEYSTEAD_{name.upper()}"

@@ -1,0 +1,134 @@
+"""Password hashing, in threads of lower priority than the event loop."""
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from fastapi_users.password import PasswordHelper
+from pwdlib import PasswordHash
+from pwdlib.exceptions import UnknownHashError
+from pwdlib.hashers.argon2 import Argon2Hasher
+from pwdlib.hashers.bcrypt import BcryptHasher
+
+from app.errors import PasswordHashingBusy
+from app.settings.model import Settings
+
+Result = TypeVar("Result")
+
+# Longer passwords cost time and memory before they can be refused.
+MAX_BYTES = 1_024
+# bcrypt ignores the rest; its library now raises instead of truncating.
+_BCRYPT_BYTES = 72
+# Hashes running or queued, and the seconds that one is queued at most: less than a client waits,
+# and than a stopping server gives its requests.
+MAX_WAITING = 256
+WAIT_SECONDS = 5
+_NICENESS = 15
+
+
+class _Bcrypt(BcryptHasher):
+    def verify(self, password: str | bytes, hash: str | bytes) -> bool:
+        if isinstance(password, str):
+            password = password.encode()
+        return super().verify(password[:_BCRYPT_BYTES], hash)
+
+
+class Passwords:
+    """Hashes with Argon2id (RFC 9106) and the settings' parameters; verifies bcrypt hashes too.
+
+    Runs one hash a core at a time, which bounds their memory, at low priority, so that the event
+    loop of every process goes first.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.min_length = settings.password_min_length
+        current = Argon2Hasher(
+            time_cost=settings.argon2_time_cost,
+            memory_cost=settings.argon2_memory_kib,
+            parallelism=settings.argon2_parallelism,
+        )
+        self.helper = PasswordHelper(PasswordHash((current, _Bcrypt())))
+        # Verified for unknown accounts, so that they take as long as known ones.
+        self._decoy = (
+            f"$argon2id$v=19$m={settings.argon2_memory_kib},t={settings.argon2_time_cost},"
+            f"p={settings.argon2_parallelism}${'A' * 22}${'A' * 43}"
+        )
+        self._waiting = 0
+        self._threads = ThreadPoolExecutor(_cores(), "password", initializer=_lower_priority)
+
+    def find_problem(self, password: str) -> str | None:
+        """Return the reason to refuse `password` as a new one, or None."""
+        if len(password) < self.min_length:
+            return f"Password should be at least {self.min_length} characters"
+        if not _fits(password):
+            return f"Password should be at most {MAX_BYTES} bytes of UTF-8"
+        return None
+
+    async def hash(self, password: str) -> str:
+        """Return a hash to store, in the PHC string format. Raises PasswordHashingBusy."""
+        return await self._run_in_thread(lambda: self.helper.hash(password))
+
+    async def verify(self, password: str, stored: str | None) -> tuple[bool, str | None]:
+        """Verify `password` against the `stored` hash; None (no such account) takes as long.
+
+        Returns whether they match and, for a hash of an older kind, the hash to store instead.
+        Raises PasswordHashingBusy.
+        """
+        if not _fits(password):
+            password, stored = "", None
+        matches, upgraded = await self._run_in_thread(
+            lambda: self._verify(password, stored or self._decoy)
+        )
+        return (matches, upgraded) if stored is not None else (False, None)
+
+    def _verify(self, password: str, stored: str) -> tuple[bool, str | None]:
+        try:
+            return self.helper.verify_and_update(password, stored)
+        except UnknownHashError:
+            return False, None
+
+    async def _run_in_thread(self, work: Callable[[], Result]) -> Result:
+        if self._waiting >= MAX_WAITING:
+            raise PasswordHashingBusy
+        hashing = self._threads.submit(work)
+        self._waiting += 1
+        try:
+            done = asyncio.wrap_future(hashing)
+            await asyncio.wait({done}, timeout=WAIT_SECONDS)
+            if hashing.cancel():
+                raise PasswordHashingBusy
+            return await done
+        finally:
+            hashing.cancel()
+            self._waiting -= 1
+
+    def close(self) -> None:
+        """End the threads, after the hashes that are running."""
+        self._threads.shutdown(cancel_futures=True)
+
+
+def _fits(password: str) -> bool:
+    try:
+        return len(password.encode()) <= MAX_BYTES
+    except UnicodeEncodeError:
+        return False
+
+
+def _cores() -> int:
+    """Return the number of cores that this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _lower_priority() -> None:
+    """Lower the priority of this thread. Only Linux has priorities of threads."""
+    if sys.platform == "linux":
+        try:
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+        except OSError:
+            pass  # a container may forbid it

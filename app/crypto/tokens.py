@@ -1,0 +1,56 @@
+"""Signed tokens."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from datetime import datetime
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any
+
+import jwt
+
+from app import clock
+
+_ALGORITHM = "HS256"
+
+# Verified tokens that are cached, of some 1,100 bytes each.
+_CACHED = 10_000
+
+
+class Signer:
+    """Signs and reads JSON Web Tokens (RFC 7519) with one secret, each for one audience."""
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret
+        # A valid signature stays valid; the expiry is checked on every call.
+        self._verified = lru_cache(_CACHED)(self._verify)
+
+    def sign(self, audience: str, expires_at: datetime, **claims: str) -> str:
+        """Return a token with `claims`, valid for `audience` until `expires_at` (aware, UTC)."""
+        payload = {**claims, "aud": audience, "exp": expires_at}
+        return jwt.encode(payload, self._secret, algorithm=_ALGORITHM)
+
+    def verify(self, audience: str, token: str) -> Mapping[str, Any] | None:
+        """Return the claims of a token that is valid for `audience` now, or None."""
+        try:
+            claims = self._verified(audience, token)
+        except (jwt.PyJWTError, UnicodeError, RecursionError):
+            return None
+        return claims if claims["exp"] > clock.now().timestamp() else None
+
+    def _verify(self, audience: str, token: str) -> Mapping[str, Any]:
+        return MappingProxyType(
+            jwt.decode(
+                token,
+                self._secret,
+                algorithms=[_ALGORITHM],
+                audience=audience,
+                options={"require": ["aud", "exp", "sub"]},
+            )
+        )
+
+    def fingerprint(self, *parts: str) -> str:
+        """Return a keyed digest of `parts` in hex: HMAC-SHA256, RFC 2104."""
+        message = "\0".join(parts).encode()
+        return hmac.new(self._secret.encode(), message, hashlib.sha256).hexdigest()

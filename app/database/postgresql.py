@@ -1,0 +1,52 @@
+"""asyncpg: its arguments, and reads outside of transactions."""
+
+from ssl import SSLContext
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from app.database import limits
+
+
+def connect_arguments(
+    mode: str | None, context: SSLContext | None, *, bounded: bool
+) -> dict[str, Any]:
+    """Return the arguments to connect with, for a TLS `mode` and its `context`.
+
+    Unless `bounded`, statements and locks have no time limit.
+    """
+    from asyncpg import connect
+
+    arguments: dict[str, Any] = {"timeout": limits.CONNECT_SECONDS, "async_creator_fn": connect}
+    if mode is not None:
+        # Given a mode by name, the driver falls back to plain text; given a context, it does not.
+        arguments["ssl"] = mode if mode in ("disable", "prefer") else context
+    if bounded:
+        arguments["command_timeout"] = limits.ANSWER_SECONDS
+        arguments["server_settings"] = {
+            "statement_timeout": f"{limits.STATEMENT_SECONDS}s",
+            "lock_timeout": f"{limits.LOCK_SECONDS}s",
+            "idle_in_transaction_session_timeout": f"{limits.IDLE_SECONDS}s",
+        }
+    return arguments
+
+
+def read_in_autocommit(engine: Engine) -> None:
+    """Execute the statements of `engine` outside of transactions.
+
+    Engines that share its pool keep theirs: the connection's mode is restored when it is returned.
+    """
+    set_level = engine.dialect.set_isolation_level
+
+    @event.listens_for(engine, "engine_connect")
+    def set_autocommit(connection: Connection) -> None:
+        driver = connection.connection.dbapi_connection
+        assert driver is not None
+        set_level(driver, "AUTOCOMMIT")
+
+    @event.listens_for(engine, "checkin")
+    def restore_level(connection: DBAPIConnection | None, _: ConnectionPoolEntry) -> None:
+        if connection is not None:
+            set_level(connection, "READ COMMITTED")

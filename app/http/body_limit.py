@@ -1,0 +1,79 @@
+"""The middleware that limits request bodies in bytes and seconds."""
+
+import asyncio
+
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.http.json_body import find_problem, is_json
+
+# Methods whose request body is ignored.
+_WITHOUT_BODY = ("GET", "HEAD")
+_MALFORMED = "keystead.malformed_body"
+
+
+class _TooLarge(Exception):
+    pass
+
+
+class BodyLimitMiddleware:
+    """Reads each body whole; answers 413 beyond `limit` bytes and 408 after `seconds`.
+
+    FastAPI parses JSON before it solves any dependency, which would answer 422 before a guard's
+    401. So malformed JSON is replaced by a string that no model accepts, and `malformed_body` tells
+    the handler of validation errors what was wrong.
+    """
+
+    def __init__(self, app: ASGIApp, limit: int, seconds: float = 30) -> None:
+        self.app = app
+        self.limit = limit  # bytes
+        self.seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in _WITHOUT_BODY:
+            await self.app(scope, receive, send)
+            return
+        try:
+            async with asyncio.timeout(self.seconds):
+                body = await self._read(receive)
+        except _TooLarge:
+            answer = JSONResponse({"detail": "Content Too Large"}, 413)
+            await answer(scope, receive, send)
+            return
+        except TimeoutError:
+            answer = JSONResponse({"detail": "Request Timeout"}, 408, {"Connection": "close"})
+            await answer(scope, receive, send)
+            return
+        if body is None:
+            return  # the client disconnected
+        if is_json(Headers(scope=scope).get("content-type")):
+            problem = find_problem(body)
+            if problem is not None:
+                scope[_MALFORMED], body = problem, b'""'
+        pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def replay() -> Message:
+            return pending.pop() if pending else await receive()
+
+        await self.app(scope, replay, send)
+
+    async def _read(self, receive: Receive) -> bytes | None:
+        """Return the whole body; None if the client disconnected. Raises _TooLarge."""
+        body = b""
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] != "http.request":
+                return None
+            body += message.get("body", b"")
+            if len(body) > self.limit:
+                raise _TooLarge
+            more = message.get("more_body", False)
+        return body
+
+
+def malformed_body(scope: Scope) -> str | None:
+    """Return what was wrong with the JSON body of this request, or None."""
+    problem: str | None = scope.get(_MALFORMED)
+    return problem

@@ -1,0 +1,98 @@
+"""The exception handlers: every error is answered as `{"detail": …}`."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from fastapi.routing import iter_route_contexts
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+
+from app.errors import APIError, DatabaseUnavailable
+from app.http.body_limit import malformed_body
+
+log = structlog.get_logger()
+
+
+def add_exception_handlers(app: FastAPI) -> None:
+    """Answer every error of `app` as `{"detail": …}`; any that is unknown is a bug: 500."""
+    app.add_exception_handler(APIError, _api_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Exception, _bug)
+
+
+def error_response(error: APIError) -> Response:
+    """Return the answer to `error`."""
+    return _respond(error.status, error.detail, error.headers)
+
+
+def _respond(status: int, detail: Any, headers: Mapping[str, str] | None = None) -> Response:
+    if status == 401:
+        # RFC 6750, section 3.
+        headers = {"WWW-Authenticate": "Bearer", **(headers or {})}
+    return JSONResponse({"detail": detail}, status, headers)
+
+
+async def _api_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, APIError)
+    if isinstance(error, DatabaseUnavailable):
+        log.error("database unavailable", error=str(error))
+    return error_response(error)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
+    return _respond(error.status_code, error.detail, headers)
+
+
+def _allowed(request: Request) -> str:
+    """Return every method of the resource: Starlette names those of the first matching route."""
+    by_path: dict[str | None, set[str]] = {}
+    for route in iter_route_contexts(request.app.routes):
+        if route.matches(request.scope)[0] is not Match.NONE:
+            by_path.setdefault(route.path, set()).update(route.methods or ())
+    # The first path answers: `/users/me` matches `/users/{id}` as well.
+    return ", ".join(sorted(next(iter(by_path.values()), {"GET", "HEAD"})))
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    problem = malformed_body(request.scope)
+    if problem is not None:
+        return _respond(
+            422,
+            [{"type": "json_invalid", "loc": ["body"], "msg": problem, "input": None}],
+        )
+    return _respond(
+        422,
+        [
+            {
+                "type": invalid["type"],
+                "loc": list(invalid["loc"]),
+                "msg": invalid["msg"],
+                "input": _printable(invalid["input"]),
+            }
+            for invalid in error.errors()
+        ],
+    )
+
+
+def _printable(value: Any) -> Any:
+    """Return the client's `value`, or its ASCII repr if JSON in UTF-8 cannot hold it."""
+    try:
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, ValueError):
+        return ascii(value)
+    except RecursionError:
+        return None
+    return value
+
+
+async def _bug(request: Request, error: Exception) -> Response:
+    return _respond(500, "Internal Server Error")

@@ -1,0 +1,45 @@
+"""The resources that requests, jobs and commands share, opened once a process."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from app.crypto.passwords import Passwords
+from app.crypto.tokens import Signer
+from app.database.engine import Database
+from app.settings.model import Settings
+
+
+@dataclass(frozen=True)
+class Resources:
+    """The settings, and the objects that are built from them."""
+
+    settings: Settings
+    database: Database
+    passwords: Passwords
+    signer: Signer
+    mail_waiting: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when mail was committed to the outbox: the courier of this process delivers it."""
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the process was asked to stop: jobs do not start any more."""
+
+
+@asynccontextmanager
+async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
+    """Open the resources for `settings`, and close them at the end. Connects to nothing yet."""
+    passwords = Passwords(settings)
+    try:
+        async with _database(settings) as database:
+            yield Resources(settings, database, passwords, Signer(settings.signing_key()))
+    finally:
+        passwords.close()
+
+
+def _database(settings: Settings) -> Database:
+    return Database(
+        settings.database_url,
+        connections=settings.database_connections,
+        single=settings.lambda_function is not None,
+        current_url=settings.current_database_url if settings.secrets else None,
+    )

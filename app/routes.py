@@ -1,0 +1,47 @@
+"""Every router, with its prefix and its guard."""
+
+from typing import Any
+
+from fastapi import Depends, FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from app import health
+from app.auth import reset, verify
+from app.auth.guard import Guard
+from app.auth.login import login_router
+from app.auth.me import me_router
+from app.http.bearer import require_bearer_token
+from app.pages import routes as pages
+from app.settings.model import Settings
+from app.tick import admin as ticks
+from app.tick import metrics
+from app.tick import routes as tick
+from app.users import admin, registration
+
+_SUPERUSER_ANSWERS: dict[int | str, dict[str, Any]] = {
+    401: {"description": "Missing or invalid token, or an inactive account."},
+    403: {"description": "Not a superuser."},
+}
+
+
+def add_routes(app: FastAPI, settings: Settings) -> None:
+    """Mount every route with its guard."""
+    authenticated = Guard(verified=settings.require_verified)
+    superuser = Guard(verified=settings.require_verified, superuser=True)
+    scheduler = require_bearer_token("TickToken", lambda settings: settings.tick_token)
+    prometheus = require_bearer_token("MetricsToken", lambda settings: settings.metrics_token)
+
+    # Registered on the app itself: an included router is matched twice, and GET /users/me serves
+    # most requests.
+    app.router.routes.extend(me_router(authenticated).routes)
+    app.include_router(login_router(authenticated), prefix="/auth/jwt")
+    for public in (registration.router, verify.router, reset.router):
+        app.include_router(public, prefix="/auth")
+    for guarded in (admin.router, ticks.router):
+        app.include_router(guarded, dependencies=[Depends(superuser)], responses=_SUPERUSER_ANSWERS)
+    app.include_router(tick.router, dependencies=[Depends(scheduler)])
+    app.include_router(metrics.router, dependencies=[Depends(prometheus)])
+    app.include_router(health.router)
+    app.include_router(pages.router)
+    app.mount("/static", StaticFiles(packages=[("app.pages", "static")]))
+    app.mount("/swagger", StaticFiles(packages=[("fastapi_swagger", "resources")]))

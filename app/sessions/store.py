@@ -1,0 +1,65 @@
+"""Sessions in the database: opened and revoked. app/auth/guard.py finds them by their token."""
+
+from datetime import timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import clock
+from app.crypto.tokens import Signer
+from app.sessions.tables import UserSession
+
+AUDIENCE = "session"
+"""The audience of access tokens."""
+
+
+class OpenedSession(NamedTuple):
+    """A new session and its token, which is not stored."""
+
+    session: UserSession
+    access_token: str
+
+
+class SessionStore:
+    """The sessions, within one transaction."""
+
+    def __init__(self, session: AsyncSession, signer: Signer, lifetime: int) -> None:
+        """`lifetime`: seconds until a new session expires."""
+        self.lifetime = lifetime
+        self._session = session
+        self._signer = signer
+
+    async def open(self, user_id: UUID) -> OpenedSession:
+        """Open a session for an account, whose row the caller has locked."""
+        expires_at = clock.now() + timedelta(seconds=self.lifetime)
+        opened = UserSession(user_id=user_id, expires_at=expires_at)
+        self._session.add(opened)
+        await self._session.flush()
+        token = self._signer.sign(AUDIENCE, expires_at, sub=str(user_id), jti=str(opened.id))
+        return OpenedSession(opened, token)
+
+    async def exists(self, session_id: UUID) -> bool:
+        """Return whether a session has not been revoked."""
+        statement = select(UserSession.id).where(UserSession.id == session_id)
+        return await self._session.scalar(statement) is not None
+
+    async def revoke(self, session_id: UUID) -> None:
+        """Revoke a session: its token is invalid after the commit."""
+        await self._session.execute(delete(UserSession).where(UserSession.id == session_id))
+
+    async def revoke_all(self, user_id: UUID, *, except_id: UUID | None = None) -> None:
+        """Revoke the sessions of an account, except the one with the id `except_id`."""
+        statement = delete(UserSession).where(UserSession.user_id == user_id)
+        if except_id is not None:
+            statement = statement.where(UserSession.id != except_id)
+        await self._session.execute(statement)
+
+
+async def purge(session: AsyncSession, limit: int) -> int:
+    """Delete up to `limit` expired sessions. Returns how many were deleted."""
+    expired = select(UserSession.id).where(UserSession.expires_at < clock.now()).limit(limit)
+    ids = list(await session.scalars(expired))
+    await session.execute(delete(UserSession).where(UserSession.id.in_(ids)))
+    return len(ids)

@@ -1,0 +1,4 @@
+"""The settings, their sources, and the database URL.
+
+May import the root modules `clock` and `folders`.
+"""

@@ -1,0 +1,123 @@
+"""Database URLs, as operators and hosts write them: the driver, and the options for TLS."""
+
+import ssl
+from importlib.util import find_spec
+from typing import Any
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "postgres": "postgresql+asyncpg",
+    "postgresql": "postgresql+asyncpg",
+    "mysql": "mysql+aiomysql",
+    "mariadb": "mariadb+aiomysql",
+}
+_EXTRAS = {"asyncpg": "postgres", "aiomysql": "mysql"}
+# libpq's names and MySQL's for the same things, and asyncpg's.
+_TLS = {
+    "ssl": "mode",
+    "sslmode": "mode",
+    "sslrootcert": "ca",
+    "sslcert": "cert",
+    "sslkey": "key",
+    "ssl_mode": "mode",
+    "ssl_ca": "ca",
+    "ssl_cert": "cert",
+    "ssl_key": "key",
+}
+_MODES = {
+    "disable": "disable",
+    "disabled": "disable",
+    "allow": "prefer",
+    "prefer": "prefer",
+    "preferred": "prefer",
+    "require": "require",
+    "required": "require",
+    "verify-ca": "verify-ca",
+    "verify-full": "verify-full",
+    "verify-identity": "verify-full",
+}
+_OPTIONS = {
+    "aiosqlite": set[str](),
+    "asyncpg": {*_TLS, "host", "port"},
+    "aiomysql": {*_TLS, "charset", "unix_socket"},
+}
+
+
+def with_driver(url: str) -> str:
+    """Return `url` with the driver that Keystead uses for it.
+
+    Raises ValueError, without a word of the URL's, for one that cannot work: an unknown database
+    or option, a driver that is not installed, certificates that cannot be read.
+    """
+    scheme, separator, rest = url.partition(":")
+    if not separator:
+        raise ValueError("a database URL looks like postgresql://user:password@host/name")
+    if scheme not in _DRIVERS and scheme not in _DRIVERS.values():
+        raise ValueError(f"unknown database {scheme!r}: use sqlite, postgresql, mysql or mariadb")
+    try:
+        parsed = make_url(f"{_DRIVERS.get(scheme, scheme)}:{rest}")
+    except (ArgumentError, ValueError):
+        raise ValueError("not a database URL: is its port a number?") from None
+    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise ValueError("a database in memory is gone with its connection: name a file")
+    if "@" in (parsed.host or ""):
+        # It would be shown, with the end of the password in it, when it does not answer.
+        raise ValueError("an @ too many in the database URL: special characters as %XX")
+    driver = parsed.get_driver_name()
+    if find_spec(driver) is None:
+        raise ValueError(f"{scheme} needs a driver: pip install '.[{_EXTRAS[driver]}]'")
+    split_tls_options(parsed)
+    return parsed.render_as_string(hide_password=False)
+
+
+def with_credentials(url: str, username: str, password: str) -> str:
+    """Return `url` for this user and password. Raises ValueError, without a word of the URL's."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise ValueError("not a database URL: is its port a number?") from None
+    named = parsed.set(username=username or parsed.username, password=password)
+    return named.render_as_string(hide_password=False)
+
+
+def split_tls_options(url: URL) -> tuple[URL, str | None, ssl.SSLContext | None]:
+    """Return `url` without its TLS options, the mode they ask for, and the context for it.
+
+    The mode is `disable`, `prefer`, `require`, `verify-ca` or `verify-full`; None: the driver's
+    own. Raises ValueError for what is unknown or cannot be read.
+    """
+    given = {name.replace("-", "_"): value for name, value in url.query.items()}
+    if unknown := given.keys() - _OPTIONS[url.get_driver_name()]:
+        raise ValueError(f"unknown options in the database URL: {', '.join(sorted(unknown))}")
+    tls = {_TLS[name]: str(value) for name, value in given.items() if name in _TLS}
+    plain = url.set(query={name: value for name, value in given.items() if name not in _TLS})
+    if not tls:
+        return plain, None, None
+    mode = _MODES.get(tls.get("mode", "require").lower().replace("_", "-"))
+    if mode is None:
+        raise ValueError(f"unknown TLS mode in the database URL: {', '.join(sorted(set(_MODES)))}")
+    if mode == "require" and "ca" in tls:
+        # As libpq does: who names an authority wants it asked.
+        mode = "verify-ca"
+    return plain, mode, None if mode == "disable" else _context(mode, tls)
+
+
+def _context(mode: str, files: dict[str, Any]) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = mode == "verify-full"
+    if not mode.startswith("verify"):
+        context.verify_mode = ssl.CERT_NONE
+    try:
+        if mode.startswith("verify") and files.get("ca", "system") == "system":
+            context.load_default_certs()
+        elif mode.startswith("verify"):
+            context.load_verify_locations(files["ca"])
+        if "cert" in files:
+            context.load_cert_chain(files["cert"], files.get("key"))
+    except OSError as error:
+        named = ", ".join(sorted(value for name, value in files.items() if name != "mode"))
+        raise ValueError(f"certificates that cannot be read: {named}: {error.strerror}") from None
+    return context

@@ -1,0 +1,264 @@
+"""The settings: KEYSTEAD_* variables, or the same names in a .env file."""
+
+import os
+import secrets
+import tempfile
+from email.utils import parseaddr
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    Field,
+    HttpUrl,
+    SecretStr,
+    TypeAdapter,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from app.folders import make_private
+from app.settings.database_url import with_credentials, with_driver
+from app.settings.sources import SecretsSource, read_members, split_list
+
+SECRET_MIN_LENGTH = 32
+TEN_YEARS = 315_360_000  # seconds
+
+_MAIL_SCHEMES = ("file", "console", "smtp", "smtps")
+
+
+def _mail_url(url: str) -> str:
+    scheme, _, rest = url.partition(":")
+    if scheme not in _MAIL_SCHEMES:
+        raise ValueError("a mail URL begins with file:, console:, smtp:// or smtps://")
+    if scheme == "file" and not rest.removeprefix("//"):
+        raise ValueError("name a folder: file:./var/mail")
+    if scheme in ("smtp", "smtps") and not _names_a_server(url):
+        raise ValueError(
+            "a mail server's URL looks like smtp://user:password@host:587, "
+            "special characters of the password as %XX"
+        )
+    return url
+
+
+def _names_a_server(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _sender(text: str) -> str:
+    if not text.isprintable() or "@" not in parseaddr(text)[1]:
+        raise ValueError("a sender looks like Keystead <keystead@example.org>")
+    return text
+
+
+def _base_url(url: str) -> str:
+    # In ASCII: a host in another script gets its xn-- form.
+    return str(TypeAdapter(HttpUrl).validate_python(url)).rstrip("/")
+
+
+class Settings(BaseSettings):
+    """The settings, checked. docs/settings.md says the same in prose."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="KEYSTEAD_",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+        populate_by_name=True,
+    )
+
+    environment: Literal["development", "production"] = Field(
+        "development",
+        description="`production` refuses to start half-configured and logs JSON.",
+    )
+    database_url: Annotated[str, AfterValidator(with_driver)] = Field(
+        "sqlite+aiosqlite:///./var/keystead.db",
+        validation_alias=AliasChoices("KEYSTEAD_DATABASE_URL", "DATABASE_URL"),
+        description="Where the data is. `DATABASE_URL` is read too.",
+    )
+    database_connections: int = Field(
+        20,
+        ge=1,
+        le=1_000,
+        description="Connections to the database that each process opens at most; on Lambda 1.",
+    )
+    secret_key: SecretStr | None = Field(
+        None,
+        description="Signs tokens; at least 32 characters. Development makes its own in `var/`; "
+        "production refuses to start without it.",
+    )
+    base_url: Annotated[str, AfterValidator(_base_url)] = Field(
+        "http://127.0.0.1:8080",
+        description="Where people reach this service; links begin with it.",
+    )
+    mail_url: Annotated[str, AfterValidator(_mail_url)] = Field(
+        "file:./var/mail",
+        description="How mail leaves: `file:FOLDER` (one .eml a message), `console:`, "
+        "`smtp://user:password@host:587` (STARTTLS where the server offers it), "
+        "`smtps://user:password@host:465`.",
+    )
+    mail_from: Annotated[str, AfterValidator(_sender)] = Field(
+        "Keystead <keystead@localhost>", description="The sender of every message."
+    )
+    tick_token: Annotated[list[SecretStr], NoDecode] = Field(
+        [],
+        description="Bearer token of `POST /tick`; two, with a comma between, while one replaces "
+        "the other. Empty: the route answers 404.",
+    )
+    metrics_token: Annotated[list[SecretStr], NoDecode] = Field(
+        [],
+        description="Bearer token of `GET /metrics`; two, as above. Empty: the route answers 404.",
+    )
+    tick_seconds: int = Field(
+        10,
+        ge=0,
+        le=86_400,
+        description="Period in seconds of jobs that have none of their own. 0: no local loop, "
+        "something outside calls `POST /tick` or `keystead tick`; the period is then 10.",
+    )
+    session_seconds: int = Field(
+        86_400, ge=1, le=TEN_YEARS, description="How long a login lasts, in seconds."
+    )
+    verify_seconds: int = Field(
+        86_400,
+        ge=1,
+        le=TEN_YEARS,
+        description="How long a link to verify an address works, in seconds.",
+    )
+    reset_seconds: int = Field(
+        3_600,
+        ge=1,
+        le=TEN_YEARS,
+        description="How long a link to reset a password works, in seconds.",
+    )
+    require_verified: bool = Field(
+        False, description="Only people with a verified address may log in."
+    )
+    password_min_length: int = Field(
+        8, ge=1, le=128, description="Shortest password taken, in characters."
+    )
+    argon2_memory_kib: int = Field(
+        19_456,
+        ge=8,
+        description="Argon2id memory in KiB. The default is OWASP's 19 MiB.",
+    )
+    argon2_time_cost: int = Field(2, ge=1, description="Argon2id passes over the memory.")
+    argon2_parallelism: int = Field(1, ge=1, description="Argon2id lanes.")
+    body_limit_bytes: int = Field(
+        65_536,
+        ge=1_024,
+        description="Largest request body taken; beyond it the answer is 413.",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least severe line that is logged."
+    )
+    secrets: Annotated[list[str], NoDecode] = Field(
+        [],
+        description="ARNs of secrets in AWS Secrets Manager, with commas between: JSON objects "
+        "whose members are settings that no variable names (`secret_key`, `mail_url`, …), or the "
+        "`username` and `password` that complete `KEYSTEAD_DATABASE_URL`. The first one wins.",
+    )
+    lambda_function: str | None = Field(
+        None,
+        validation_alias="AWS_LAMBDA_FUNCTION_NAME",
+        description="Set by AWS Lambda. There, no local loop runs, and one database connection is "
+        "kept.",
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], *sources: Any, **named: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Ask for each setting: arguments, secrets, the environment, `.env`."""
+        variables = (named["env_settings"], named["dotenv_settings"])
+        return named["init_settings"], SecretsSource(settings_cls, *variables), *variables
+
+    @field_validator("tick_token", "metrics_token", "secrets", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return split_list(value) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _not_half_configured(self) -> Self:
+        if self.is_production and self.secret_key is None:
+            raise ValueError(
+                "KEYSTEAD_SECRET_KEY is missing. Production does not start without it: "
+                "set it to at least 32 random characters, the same on every host"
+            )
+        if self.secret_key is not None and len(self.secret_key) < SECRET_MIN_LENGTH:
+            raise ValueError("KEYSTEAD_SECRET_KEY is too short: at least 32 characters")
+        if self.argon2_memory_kib < 8 * self.argon2_parallelism:
+            raise ValueError("KEYSTEAD_ARGON2_MEMORY_KIB: at least 8 for each lane (RFC 9106)")
+        return self
+
+    def half_configured(self) -> str | None:
+        """Return the settings that production should set and has not, or None."""
+        wanted = ("base_url", "mail_from", "mail_url")
+        unset = [f"KEYSTEAD_{name.upper()}" for name in wanted if name not in self.model_fields_set]
+        if not self.is_production or not unset:
+            return None
+        return f"production with the default of {', '.join(unset)}: set what your people should see"
+
+    @property
+    def is_production(self) -> bool:
+        return self.environment == "production"
+
+    def current_database_url(self) -> str:
+        """Return the database's URL with the credentials that the secrets hold now.
+
+        Blocks while AWS is asked. Raises ValueError if a secret cannot be read.
+        """
+        members = read_members(self.secrets)
+        if "password" not in members:
+            return members.get("database_url", self.database_url)
+        username, password = members.get("username", ""), members["password"]
+        return with_credentials(self.database_url, username, password)
+
+    @property
+    def runs_loop(self) -> bool:
+        """Whether this process triggers its jobs itself."""
+        return self.tick_seconds > 0 and self.lambda_function is None
+
+    @property
+    def tick_period(self) -> int:
+        """Seconds between two occurrences of a job without a period of its own."""
+        return self.tick_seconds or 10
+
+    def signing_key(self, folder: Path = Path("var")) -> str:
+        """Return the secret key; development creates one in `folder`/secret the first time."""
+        if self.secret_key is not None:
+            return self.secret_key.get_secret_value()
+        return _development_secret(folder / "secret")
+
+
+def _development_secret(path: Path) -> str:
+    """Read the secret at `path`; create it, with mode 0600, atomically among many processes."""
+    if not path.exists():
+        make_private(path.parent)
+        # mkstemp creates with 0600; link() fails if another process was first.
+        handle, draft = tempfile.mkstemp(dir=path.parent)
+        try:
+            with os.fdopen(handle, "w") as file:
+                file.write(secrets.token_urlsafe(48))
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            Path(draft).unlink()
+    secret = path.read_text().strip()
+    if len(secret) < SECRET_MIN_LENGTH:
+        raise ValueError(f"{path} holds no secret: delete it, and a new one is made")
+    return secret

@@ -1,0 +1,37 @@
+"""`POST /auth/register`: create an account."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse
+from fastapi_users.exceptions import InvalidPasswordException, UserAlreadyExists
+from fastapi_users.router.common import ErrorCode, ErrorModel
+
+from app.errors import BadRequest
+from app.users.dependencies import UserManagerDep
+from app.users.schemas import UserCreate, UserRead
+from app.users.tables import User
+
+router = APIRouter(tags=["auth"])
+
+
+@router.post(
+    "/register",
+    response_model=UserRead,
+    status_code=201,
+    name="register:register",
+    summary="Create an account",
+    responses={400: {"model": ErrorModel}},
+)
+async def register(body: UserCreate, manager: UserManagerDep) -> User:
+    """Create an account, and send a mail that asks to verify its address."""
+    try:
+        return await manager.create(body, safe=True)
+    except UserAlreadyExists:
+        raise BadRequest(ErrorCode.REGISTER_USER_ALREADY_EXISTS) from None
+    except InvalidPasswordException as error:
+        raise BadRequest(ErrorCode.REGISTER_INVALID_PASSWORD, error.reason) from None
+
+
+@router.post("/registration", include_in_schema=False)
+async def registration(request: Request) -> RedirectResponse:
+    """Redirect from the route's name in the original notes."""
+    return RedirectResponse(request.url_for("register:register").path, 308)

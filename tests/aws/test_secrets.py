@@ -1,0 +1,272 @@
+"""Settings from AWS's secrets: read when the sandbox starts, and again when they have changed."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from app.settings import secrets_manager
+from app.settings.model import Settings
+from app.settings.secrets_manager import Unreadable
+from tests import databases
+from tests.aws.artifact import ROOT
+from tests.aws.emulator import Emulator, FunctionError
+from tests.aws.guest import guest
+from tests.aws.secrets import SecretsManager, arn
+from tests.aws.service import the_artifact
+from tests.aws.test_sandbox import ask, cut, log_in, register
+from tests.databases import database_url
+from tests.databases.server import OwnServer
+from tests.service import SECRET, make_environment, new_address, run_command
+
+APPLICATION, DATABASE = arn("application"), arn("database")
+
+
+@pytest.fixture
+def manager() -> Iterator[SecretsManager]:
+    with SecretsManager() as running:
+        running.secrets[APPLICATION] = json.dumps(
+            {"secret_key": SECRET, "strange": {"a": 1}, "tick_seconds": "nonsense"}
+        )
+        yield running
+
+
+@contextmanager
+def sandbox(folder: Path, variables: Mapping[str, str], **options: object) -> Iterator[Emulator]:
+    environment = {**make_environment(folder, tick_seconds="0"), **variables}
+    del environment["KEYSTEAD_SECRET_KEY"]
+    with Emulator(the_artifact(), environment, folder / "sandbox", **options) as emulator:  # type: ignore[arg-type]
+        yield emulator
+
+
+def test_a_sandbox_reads_each_secret_once(desk: Path, manager: SecretsManager) -> None:
+    manager.secrets[DATABASE] = json.dumps({"database_url": database_url(desk)})
+    variables = {**manager.environment, "KEYSTEAD_ENVIRONMENT": "production"}
+    with sandbox(desk, {**variables, "KEYSTEAD_DATABASE_URL": ""}) as emulator:
+        for _ in range(20):
+            assert register(emulator, new_address()).status == 201
+        assert manager.reads == {APPLICATION: 1, DATABASE: 1}
+        log = emulator.log.read_text()
+    assert SECRET not in log
+    assert database_url(desk) not in log
+
+
+OFTEN = """\
+import app.aws.adapter
+app.aws.adapter.SECRETS_SECONDS = 0
+from handler import handler
+"""
+
+
+def test_a_secret_that_changed_is_seen_in_time(desk: Path, manager: SecretsManager) -> None:
+    """Old logins are nobody's then, new ones work; a manager that is away changes nothing."""
+    with sandbox(desk, manager.environment, **guest(desk, OFTEN)) as emulator:
+        address = new_address()
+        assert register(emulator, address).status == 201
+        headers = log_in(emulator, address)
+        assert ask(emulator, "GET", "/users/me", headers=headers).status == 200
+        manager.failures = 100
+        assert ask(emulator, "GET", "/users/me", headers=headers).status == 200
+        manager.failures = 0
+        # What cannot be used is not taken.
+        manager.secrets[APPLICATION] = json.dumps({"secret_key": "short"})
+        assert ask(emulator, "GET", "/users/me", headers=headers).status == 200
+        manager.secrets[APPLICATION] = json.dumps({"secret_key": SECRET[::-1]})
+        assert ask(emulator, "GET", "/users/me", headers=headers).status == 401
+        headers = log_in(emulator, address)
+        assert ask(emulator, "GET", "/users/me", headers=headers).status == 200
+        assert emulator.log.read_text().count("sandbox opened") == 2
+        assert SECRET[::-1] not in emulator.log.read_text()
+
+
+def test_what_served_before_is_closed(desk: Path, manager: SecretsManager) -> None:
+    """At once: until the next event, which may be hours away, the sandbox is frozen."""
+    with sandbox(desk, manager.environment, **guest(desk, OFTEN)) as emulator:
+        assert ask(emulator, "GET", "/health/live").status == 200
+        before = opened(emulator)
+        assert register(emulator, new_address()).status == 201
+        assert opened(emulator) > before
+        manager.secrets[APPLICATION] = json.dumps({"secret_key": SECRET[::-1]})
+        with pytest.raises(FunctionError, match="neither a request of"):
+            emulator.invoke({})
+        assert emulator.log.read_text().count("sandbox opened") == 2
+        assert opened(emulator) == before
+
+
+def opened(emulator: Emulator) -> int:
+    """Return how many files and sockets the function has open."""
+    return len(list(Path(f"/proc/{emulator.pid}/fd").iterdir()))
+
+
+CLOCK = """\
+import types
+import app.aws.adapter
+clock = app.aws.adapter.time = types.SimpleNamespace(time=lambda: 0)
+from handler import handler as ours
+def handler(event, context):
+    clock.time = lambda: int(event["headers"]["second"])
+    return ours(event, context)
+"""
+
+
+def test_secrets_are_looked_at_as_often_as_the_docs_say(
+    desk: Path, manager: SecretsManager
+) -> None:
+    """Every five minutes, and not before each request once the first five are over."""
+    assert "looks again every five minutes" in (ROOT / "docs" / "deploy.md").read_text()
+    with sandbox(desk, manager.environment, **guest(desk, CLOCK)) as emulator:
+
+        def reads(second: int) -> int:
+            """Return how often the secret has been read after a request of that second."""
+            ask(emulator, "GET", "/health/live", headers={"second": str(second)})
+            return manager.reads[APPLICATION]
+
+        assert [reads(second) for second in (0, 299, 300, 301, 599, 600)] == [1, 1, 2, 2, 2, 3]
+        manager.failures = 2  # of both tries of the next look
+        assert [reads(second) for second in (900, 901, 1_199, 1_200)] == [3, 3, 3, 4]
+
+
+class Accounts:
+    """A server's user `arthur`, whose password somebody changes."""
+
+    def __init__(self, server: OwnServer, database: str) -> None:
+        self._ask = server.ask
+        self._database = database
+        self._mysql = server.name != "postgres"
+
+    def create(self, password: str) -> None:
+        if self._mysql:
+            self._ask(f"CREATE USER 'arthur'@'%' IDENTIFIED BY '{password}'")
+            self._ask(f"GRANT ALL ON {self._database}.* TO 'arthur'@'%'")
+        else:
+            self._ask(f"CREATE ROLE arthur LOGIN SUPERUSER PASSWORD '{password}'")
+            [(file,)] = self._ask("SHOW hba_file")
+            rules = Path(file).read_text()
+            Path(file).write_text(f"host all arthur all scram-sha-256\n{rules}")
+            self._ask("SELECT pg_reload_conf()")
+
+    def change(self, password: str) -> None:
+        if self._mysql:
+            self._ask(f"ALTER USER 'arthur'@'%' IDENTIFIED BY '{password}'")
+        else:
+            self._ask(f"ALTER ROLE arthur PASSWORD '{password}'")
+
+
+@pytest.mark.only("postgres", "mysql", "mariadb")
+def test_a_password_that_changed_is_read_when_the_old_one_is_refused(
+    tmp_path: Path, manager: SecretsManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As RDS does it: user and password are a secret, the address is a setting."""
+    kind = databases.KINDS[databases.server().name]
+    assert issubclass(kind, OwnServer)
+    # One of its own: to be asked for a password at all, PostgreSQL's rules are changed.
+    with kind("") as server:
+        monkeypatch.setattr(databases, "_current", server)
+        run_command(make_environment(tmp_path), "migrate")
+        bare = make_url(database_url(tmp_path)).set(username=None, password=None)
+        accounts = Accounts(server, str(bare.database))
+        accounts.create("p@ss/1")
+        manager.secrets[DATABASE] = json.dumps({"username": "arthur", "password": "p@ss/1"})
+        variables = {**manager.environment, "KEYSTEAD_DATABASE_URL": str(bare)}
+        with sandbox(tmp_path, variables) as emulator:
+            assert register(emulator, new_address()).status == 201
+            accounts.change("p@ss/2")
+            # Who is connected stays so; nobody else gets in any more.
+            assert register(emulator, new_address()).status == 201
+            cut(tmp_path)
+            assert register(emulator, new_address()).status == 503
+            manager.secrets[DATABASE] = json.dumps({"username": "arthur", "password": "p@ss/2"})
+            reads = manager.reads[DATABASE]
+            for _ in range(3):
+                assert register(emulator, new_address()).status == 201
+                cut(tmp_path)
+            assert manager.reads[DATABASE] == reads + 1
+            assert emulator.log.read_text().count("sandbox opened") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("not an arn", "{}", "not the ARN of a secret"),
+        ("arn:aws:s3:::bucket:secret:x", "{}", "not the ARN of a secret"),
+        (DATABASE, None, "ResourceNotFoundException"),
+        (DATABASE, "hidden", "not a JSON object"),
+        (DATABASE, '["hidden"]', "not a JSON object"),
+    ],
+)
+def test_a_secret_that_cannot_be_read_is_named(
+    manager: SecretsManager, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    if value is not None:
+        manager.secrets[name] = value
+    for variable, given in {**manager.environment, "KEYSTEAD_SECRETS": name}.items():
+        monkeypatch.setenv(variable, given)
+    with pytest.raises(Unreadable, match=said) as raised:
+        Settings(_env_file=None)
+    assert name in str(raised.value)
+    assert "hidden" not in str(raised.value)
+
+
+def test_a_variable_and_the_first_secret_win(
+    manager: SecretsManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager.secrets = {
+        arn("1"): json.dumps({"secret_key": SECRET, "session_seconds": 60, "mail_from": "a@b.bt"}),
+        arn("2"): json.dumps({"secret_key": "x", "require_verified": True, "password": "p@ss/1"}),
+    }
+    for variable, given in manager.environment.items():
+        monkeypatch.setenv(variable, given)
+    monkeypatch.setenv("KEYSTEAD_MAIL_FROM", "c@d.bt")
+    monkeypatch.setenv("KEYSTEAD_DATABASE_URL", "postgresql://arthur@db.bt/keystead")
+    settings = Settings(_env_file=None)
+    assert settings.secret_key is not None
+    assert settings.secret_key.get_secret_value() == SECRET
+    assert (settings.session_seconds, settings.require_verified) == (60, True)
+    assert settings.mail_from == "c@d.bt"
+    assert settings.database_url == "postgresql+asyncpg://arthur:p%40ss%2F1@db.bt/keystead"
+
+
+def test_a_wrong_signature_is_refused(manager: SecretsManager) -> None:
+    wrong = {**manager.environment, "AWS_SECRET_ACCESS_KEY": "another"}
+    with pytest.raises(Unreadable, match="InvalidSignatureException"):
+        secrets_manager.read(APPLICATION, wrong)
+    assert secrets_manager.read(APPLICATION, manager.environment)["secret_key"] == SECRET
+
+
+def test_asked_where_the_secret_is() -> None:
+    ask = secrets_manager.endpoint
+    assert ask("aws", "us-east-1") == "https://secretsmanager.us-east-1.amazonaws.com"
+    assert ask("aws-us-gov", "us-gov-west-1").endswith(".us-gov-west-1.amazonaws.com")
+    assert ask("aws-cn", "cn-north-1").endswith("//secretsmanager.cn-north-1.amazonaws.com.cn")
+
+
+def test_asked_twice_if_it_fails_and_no_more(manager: SecretsManager) -> None:
+    manager.failures = 1
+    assert secrets_manager.read(APPLICATION, manager.environment)["secret_key"] == SECRET
+    manager.failures = 2
+    with pytest.raises(Unreadable, match="InternalServiceError"):
+        secrets_manager.read(APPLICATION, manager.environment)
+    assert manager.failures == 0
+    with pytest.raises(Unreadable, match="does not answer"):
+        secrets_manager.read(
+            APPLICATION,
+            {**manager.environment, "AWS_ENDPOINT_URL_SECRETS_MANAGER": "http://127.0.0.1:9"},
+        )
+
+
+def test_without_its_secret_a_function_does_not_serve(desk: Path, manager: SecretsManager) -> None:
+    """It says which in the log, and nothing is answered half-configured."""
+    del manager.secrets[APPLICATION]
+    variables = {
+        **manager.environment,
+        "KEYSTEAD_SECRETS": APPLICATION,
+        "KEYSTEAD_ENVIRONMENT": "production",
+    }
+    with sandbox(desk, variables) as emulator:
+        with pytest.raises(FunctionError, match="ResourceNotFoundException"):
+            register(emulator, new_address())
+        manager.secrets[APPLICATION] = json.dumps({"secret_key": SECRET})
+        assert register(emulator, new_address()).status == 201

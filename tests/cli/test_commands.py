@@ -1,0 +1,336 @@
+"""The `keystead` command, as an operator calls it."""
+
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.schema.revisions import head
+from app.settings.model import Settings
+from tests.databases import in_database
+from tests.service import PASSWORD, make_environment, over_tcp, run_command
+
+
+@pytest.fixture
+def environment(settings: Settings, folder: Path) -> dict[str, str]:
+    """The environment of a Keystead with a migrated, empty database."""
+    return make_environment(folder)
+
+
+@pytest.fixture(scope="module")
+def queen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of a Keystead with two superusers."""
+    environment = make_environment(tmp_path_factory.mktemp("queen"))
+    run_command(environment, "migrate")
+    for name in ("guinevere", "arthur"):
+        create(environment, f"{name}@camelot.bt", "--superuser")
+    return environment
+
+
+def create(environment: dict[str, str], address: str, *flags: str, code: int = 0) -> str:
+    arguments = ["user", "create", address, "--password-stdin", *flags]
+    return run_command(environment, *arguments, stdin=f"{PASSWORD}\n", code=code)
+
+
+def test_without_arguments_it_helps(folder: Path) -> None:
+    said = run_command(make_environment(folder), code=2)
+    for command in ("serve", "migrate", "user", "tick", "check"):
+        assert command in said
+
+
+def test_migrate_says_what_it_did(folder: Path) -> None:
+    environment = make_environment(folder)
+    assert f"migrated from nothing to {head()}" in run_command(environment, "migrate")
+    assert "nothing to migrate" in run_command(environment, "migrate")
+    assert "CREATE TABLE" in run_command(environment, "migrate", "--sql")
+    assert "no revision 'nowhere'" in run_command(environment, "migrate", "nowhere", code=1)
+
+
+def test_migrate_stops_where_it_is_told(folder: Path) -> None:
+    environment = make_environment(folder)
+    assert "to 0002" in run_command(environment, "migrate", "0002")
+    said = run_command(environment, "user", "list", code=1)
+    assert f"revision 0002, this code needs {head()}: run `keystead migrate`" in said
+    assert "0002" in run_command(environment, "check", code=1)
+
+
+@pytest.mark.parametrize("command", [["user", "list"], ["tick"], ["check"]])
+def test_a_database_that_is_not_migrated(folder: Path, command: list[str]) -> None:
+    said = run_command(make_environment(folder), *command, code=1)
+    assert "keystead migrate" in " ".join(said.split())
+    assert "Traceback" not in said
+
+
+def test_names_are_not_taken_for_markup(tmp_path: Path) -> None:
+    home = tmp_path / ":key: [red]"
+    home.touch()
+    environment = make_environment(tmp_path, database_url=f"sqlite:///{home}/k.db")
+    assert str(home) in run_command(environment, "user", "list", code=1)
+
+
+@pytest.mark.parametrize("command", [["user", "list"], ["tick"], ["check"], ["migrate"]])
+def test_a_database_that_is_away(folder: Path, command: list[str]) -> None:
+    environment = make_environment(folder, database_url="postgresql://u:hush@127.0.0.1:1/name")
+    said = run_command(environment, *command, code=1)
+    assert "database" in said
+    assert "Traceback" not in said
+    assert "hush" not in said
+
+
+def test_the_life_of_an_account(queen: dict[str, str]) -> None:
+    address = "lancelot@camelot.bt"
+    assert "Created lancelot@camelot.bt:" in create(queen, address)
+    assert "there is an account" in create(queen, address.upper(), code=1)
+    for command, flags in {
+        "promote": "active, superuser, verified",
+        "demote": "active, verified",
+        "deactivate": "verified",
+        "activate": "active, verified",
+        "sign-out": "active, verified",
+    }.items():
+        run_command(queen, "user", command, address.upper())
+        said = run_command(queen, "user", "list", "lance")
+        assert "│ lancelot@camelot.bt " in said
+        assert f"│ {flags} " in said
+
+
+def test_the_last_superuser_stays(queen: dict[str, str]) -> None:
+    run_command(queen, "user", "demote", "arthur@camelot.bt")
+    for command in ("demote", "deactivate"):
+        said = run_command(queen, "user", command, "guinevere@camelot.bt", code=1)
+        assert "last active superuser: promote another first" in said
+    run_command(queen, "user", "promote", "arthur@camelot.bt")
+
+
+def test_wrong_calls_say_what_is_wrong(environment: dict[str, str]) -> None:
+    assert "no account for nobody@camelot.bt" in run_command(
+        environment, "user", "promote", "nobody@camelot.bt", code=1
+    )
+    assert "not an e-mail address" in create(environment, "nonsense", code=1)
+    arguments = ["user", "create", "a@camelot.bt", "--password-stdin"]
+    assert "at least 8" in run_command(environment, *arguments, stdin="short\n", code=1)
+    said = run_command(environment, "tick", "--job", "conquer", code=1)
+    assert "no such job; there are count, mail, purge" in said
+    assert "ISO 8601" in run_command(environment, "tick", "--at", "noon", code=2)
+    said = run_command(environment, "tick", "--at", "2026-01-01T00:00:00", code=2)
+    assert "give an offset, such as Z" in said
+    said = run_command(environment, "tick", "--at", "2999-01-01T00:00:00Z", code=1)
+    assert "--at is before 1970, or further ahead" in said
+
+
+def test_the_address_is_judged_before_a_password_is_asked_for(environment: dict[str, str]) -> None:
+    said = run_command(environment, "user", "create", "nonsense", code=1)
+    assert "not an e-mail address" in said
+    said = run_command(environment, "user", "create", "a@camelot.bt", code=1)
+    assert "--password-stdin" in said
+
+
+def test_sign_out_ends_logins_of_a_running_server(tmp_path: Path) -> None:
+    with over_tcp(tmp_path) as service:
+        person = service.register()
+        headers = service.login(person)
+        service.command("user", "sign-out", person.email)
+        assert service.who_am_i(headers) == {401}
+        headers = service.login(person)
+        service.command("user", "deactivate", person.email)
+        assert service.client.get("/users/me", headers=headers).status_code == 401
+
+
+def test_tick(environment: dict[str, str], folder: Path) -> None:
+    said = run_command(environment, "tick", "--job", "count", "--at", "2026-01-01T00:00:07Z")
+    assert "2026-01-01T00:00:00Z" in said
+    assert "done" in said
+    assert "{'count': 1}" in said
+    said = run_command(environment, "tick", "--job", "count", "--at", "2026-01-01T00:00:09+00:00")
+    assert "replayed" in said
+    said = run_command(environment, "tick")
+    for job in ("count", "mail", "purge"):
+        assert job in said
+
+
+def test_tick_help_names_its_options_and_commands(environment: dict[str, str]) -> None:
+    said = run_command(environment, "tick", "--help")
+    for word in ("--job", "--at", "status", "history", "retry"):
+        assert word in said
+
+
+def test_tick_options_are_refused_before_a_command(environment: dict[str, str]) -> None:
+    said = run_command(environment, "tick", "--job", "count", "status", code=2)
+    assert "--job and --at are for `tick` without a command" in said
+
+
+def test_tick_status_and_history(environment: dict[str, str], folder: Path) -> None:
+    said = run_command(environment, "tick", "status")
+    assert said.count("new") == 3
+    run_command(environment, "tick", "--job", "count", "--at", "2026-01-01T00:00:00Z")
+    in_database(folder, "ALTER TABLE tick_counter RENAME TO elsewhere")
+    run_command(environment, "tick", "--job", "count", "--at", "2026-01-01T00:00:10Z", code=1)
+    said = run_command(environment, "tick", "status")
+    assert "failing, late" in said
+    assert "2026-01-01T00:00:10Z failed" in said
+    said = run_command(environment, "tick", "history", "count")
+    assert said.index("2026-01-01T00:00:10Z") < said.index("2026-01-01T00:00:00Z")
+    assert "{'count': 1}" in said
+    assert "elsewhere" not in said
+    assert "tick_counter" in said
+    assert "2026-01-01" not in run_command(environment, "tick", "history", "count", "--dead")
+    assert "no such job" in run_command(environment, "tick", "history", "conquer", code=1)
+
+
+def test_tick_retry(environment: dict[str, str], folder: Path) -> None:
+    at = "2026-01-01T00:00:00Z"
+    assert "never began" in run_command(environment, "tick", "retry", "count", at, code=1)
+    in_database(folder, "ALTER TABLE tick_counter RENAME TO elsewhere")
+    run_command(environment, "tick", "--job", "count", "--at", at, code=1)
+    assert "failed again" in run_command(environment, "tick", "retry", "count", at, code=1)
+    assert at in run_command(environment, "tick", "history", "count", "--dead")
+    in_database(folder, "ALTER TABLE elsewhere RENAME TO tick_counter")
+    assert "{'count': 1}" in run_command(environment, "tick", "retry", "count", at)
+    assert "replayed" in run_command(environment, "tick", "retry", "count", at)
+    assert at not in run_command(environment, "tick", "history", "count", "--dead")
+    assert "no such job" in run_command(environment, "tick", "retry", "conquer", at, code=1)
+    assert "ISO 8601" in run_command(environment, "tick", "retry", "count", "noon", code=2)
+
+
+def test_a_failing_job_fails_the_command(environment: dict[str, str], folder: Path) -> None:
+    in_database(folder, "ALTER TABLE tick_counter RENAME TO elsewhere")
+    said = run_command(environment, "tick", "--job", "count", code=1)
+    assert "failed" in said
+    assert "tick_counter" in said
+
+
+def test_check_is_content(environment: dict[str, str]) -> None:
+    said = run_command(environment, "check")
+    assert said.count("ok") == 3
+
+
+def test_check_names_what_is_wrong_and_the_mend(folder: Path, environment: dict[str, str]) -> None:
+    broken = environment | {"KEYSTEAD_MAIL_URL": "smtp://127.0.0.1:1"}
+    said = " ".join(run_command(broken, "check", code=1).replace("│", "").split())
+    assert "KEYSTEAD_MAIL_URL" in said
+    production = environment | {"KEYSTEAD_ENVIRONMENT": "production"}
+    said = run_command(production, "check", code=1)
+    assert "KEYSTEAD_BASE_URL" in said
+    (folder / "file").write_text("")
+    broken = environment | {"KEYSTEAD_MAIL_URL": f"file:{folder}/file"}
+    assert "cannot write" in run_command(broken, "check", code=1)
+
+
+@pytest.mark.only("sqlite")
+@pytest.mark.parametrize("command", [["check"], ["migrate"], ["user", "list"]])
+def test_a_file_that_cannot_be_opened_is_named(folder: Path, command: list[str]) -> None:
+    (folder / "var").write_text("")
+    (folder / "folder").mkdir()
+    for name, named in (("var/keystead.db", "var"), ("folder", "folder")):
+        environment = make_environment(folder, database_url=f"sqlite:///./{name}")
+        said = " ".join(run_command(environment, *command, code=1).replace("│", "").split())
+        assert str(folder / named) in said.replace(" ", "")
+        assert "Traceback" not in said
+        assert "`keystead check`" not in said
+
+
+@pytest.mark.only("sqlite")
+def test_what_is_kept_is_for_its_owner_alone(folder: Path) -> None:
+    settings = {"database_url": "sqlite:///./var/deep/keystead.db", "mail_url": "file:./mail"}
+    environment = make_environment(folder) | {
+        f"KEYSTEAD_{name.upper()}": value for name, value in settings.items()
+    }
+    run_command(environment, "migrate")
+    run_command(environment, "check")
+    for made in ("var", "var/deep", "mail"):
+        assert stat.S_IMODE((folder / made).stat().st_mode) == 0o700
+
+
+def test_a_misspelt_setting_is_named_with_the_right_one(
+    folder: Path, environment: dict[str, str]
+) -> None:
+    (folder / ".env").write_text("KEYSTEAD_BASEURL=https://id.camelot.bt\nKEYSTEAD_XYZZY=1\n")
+    broken = environment | {"KEYSTEAD_DATABSE_URL": "hush"}
+    said = " ".join(run_command(broken, "check", code=1).replace("│", "").split())
+    assert "KEYSTEAD_DATABSE_URL is no setting: KEYSTEAD_DATABASE_URL?" in said
+    assert "KEYSTEAD_BASEURL is no setting: KEYSTEAD_BASE_URL?" in said
+    assert "KEYSTEAD_XYZZY is no setting" in said
+    assert "hush" not in said
+
+
+def test_the_console_script_is_installed(folder: Path) -> None:
+    script = Path(sys.executable).with_name("keystead")
+    done = subprocess.run([script, "--help"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    assert "Usage: keystead" in done.stdout
+
+
+def test_serve_on_an_empty_folder_migrates_first_and_says_so(tmp_path: Path) -> None:
+    with over_tcp(tmp_path, workers=1) as service:
+        assert service.client.get("/health/ready").status_code == 200
+    said = (tmp_path / "log").read_text()
+    assert f"migrated from nothing to {head()}" in said
+    assert f"Keystead: {service.client.base_url}".rstrip("/") in said
+    assert "Traceback" not in said
+
+
+def test_a_port_in_use_is_said_before_anything_is_done(folder: Path) -> None:
+    environment = make_environment(folder)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        said = run_command(environment, "serve", "--port", port, code=1)
+    assert said == f"keystead: port {port} is in use; choose another with --port\n"
+
+
+def test_serve_warns_of_defaults_in_production(tmp_path: Path) -> None:
+    url = "smtp://arthur:hush@127.0.0.1:1"
+    with over_tcp(tmp_path, workers=1, environment="production", mail_url=url):
+        pass
+    said = (tmp_path / "log").read_text()
+    assert said.count("production with the default of KEYSTEAD_BASE_URL, KEYSTEAD_MAIL_FROM:") == 1
+    assert "Mail goes to smtp://127.0.0.1:1\n" in said
+    assert "hush" not in said
+
+
+def test_links_lead_to_where_it_is_served(tmp_path: Path) -> None:
+    with over_tcp(tmp_path, workers=1) as service:
+        letter = service.letter(service.register().email).as_string()
+        assert f"{str(service.client.base_url).rstrip('/')}/verify?token=" in letter
+
+
+def test_the_address_in_a_file_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("KEYSTEAD_BASE_URL=https://id.camelot.bt\n")
+    with over_tcp(tmp_path, workers=1) as service:
+        letter = service.letter(service.register().email).as_string()
+    assert "https://id.camelot.bt/verify?token=" in letter
+
+
+def test_the_schema_of_a_newer_release(environment: dict[str, str], tmp_path: Path) -> None:
+    """This release serves on it, and leaves it alone."""
+    in_database(tmp_path, "UPDATE alembic_version SET version_num = '9999'")
+    assert "a newer one migrated it" in run_command(environment, "migrate", code=1)
+    with over_tcp(tmp_path, workers=1) as service:
+        assert service.client.get("/health/ready").status_code == 200
+        service.register()
+    assert "revision 9999, newer than this release's" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["user", "list", "\udcff"],
+        ["user", "list", "--limit", "99999999999999999999"],
+        ["user", "promote", "\udcff@camelot.bt"],
+        ["user", "promote", "a\0b"],
+        ["migrate", ""],
+        ["tick", "--job", ""],
+        ["tick", "--job", "\udcff"],
+    ],
+)
+def test_nonsense_gets_no_traceback(environment: dict[str, str], arguments: list[str]) -> None:
+    for code in (0, 1, 2):
+        try:
+            said = run_command(environment, *arguments, code=code)
+            break
+        except AssertionError as other:
+            said = str(other)
+    assert "Traceback" not in said

@@ -1,0 +1,40 @@
+"""Tokens that were found right once, and are remembered."""
+
+import time
+from datetime import timedelta
+
+import pytest
+
+from app import clock
+from app.crypto.tokens import Signer
+
+# No database has a part in it.
+pytestmark = pytest.mark.only("sqlite")
+
+
+def test_a_remembered_token_runs_out_all_the_same() -> None:
+    signer = Signer("s" * 32)
+    token = signer.sign("reset", clock.now() + timedelta(seconds=2), sub="arthur")
+    assert signer.verify("reset", token) is not None
+    deadline = time.monotonic() + 10
+    while signer.verify("reset", token) is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_a_remembered_token_is_good_for_nothing_else_and_nobody_else() -> None:
+    signer, later = Signer("s" * 32), clock.now() + timedelta(hours=1)
+    token = signer.sign("session", later, sub="arthur")
+    assert signer.verify("session", token) is not None
+    assert signer.verify("reset", token) is None
+    assert Signer("t" * 32).verify("session", token) is None
+    assert signer.verify("session", token[:-2] + ("AA" if token[-2:] != "AA" else "BB")) is None
+
+
+def test_what_is_remembered_cannot_be_changed() -> None:
+    signer = Signer("s" * 32)
+    token = signer.sign("session", clock.now() + timedelta(hours=1), sub="arthur")
+    claims = signer.verify("session", token)
+    with pytest.raises(TypeError):
+        claims["sub"] = "mordred"  # type: ignore[index]
+    assert dict(signer.verify("session", token) or {})["sub"] == "arthur"

@@ -1,0 +1,110 @@
+"""How logins run out, and what becomes of their rows."""
+
+import json
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import clock
+from app.auth.guard import load_principal
+from app.database.errors import ConstraintViolated
+from app.ids import new_id
+from app.resources import Resources
+from app.sessions.store import AUDIENCE, SessionStore, purge
+from app.sessions.tables import UserSession
+from app.users.tables import User
+from tests.service import Service, in_process, over_tcp
+
+
+async def someone(session: AsyncSession) -> User:
+    user = User(email="k@camelot.bt", email_key="k@camelot.bt", hashed_password="")
+    session.add(user)
+    await session.flush()
+    return user
+
+
+def test_a_login_runs_out_by_its_row_and_by_its_token(tmp_path: Path) -> None:
+    with in_process(tmp_path, session_seconds="1") as service:
+        person = service.register()
+        answer = service.try_login(person.email, person.password)
+        assert answer.json()["expires_in"] == 1
+        headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+        deadline = time.monotonic() + 10
+        while service.client.get("/users/me", headers=headers).status_code == 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert service.client.get("/users/me", headers=headers).status_code == 401
+
+
+def test_a_row_that_ran_out_ends_a_token_that_did_not(
+    in_resources: Callable[[Any], Any],
+) -> None:
+    async def check(resources: Resources) -> None:
+        async with resources.database.transaction() as session:
+            user = await someone(session)
+            _, token = await SessionStore(session, resources.signer, 3_600).open(user.id)
+        assert await load_principal(resources, AUDIENCE, token) is not None
+        async with resources.database.transaction() as session:
+            past = clock.now() - timedelta(seconds=1)
+            await session.execute(update(UserSession).values(expires_at=past))
+        assert await load_principal(resources, AUDIENCE, token) is None
+
+    in_resources(check)
+
+
+def test_purge_takes_what_ran_out_in_batches(in_resources: Callable[[Any], Any]) -> None:
+    async def check(resources: Resources) -> None:
+        now = clock.now()
+        async with resources.database.transaction() as session:
+            user = await someone(session)
+            for minutes in (-3, -2, -1, 1, 2):
+                expires_at = now + timedelta(minutes=minutes)
+                session.add(UserSession(user_id=user.id, expires_at=expires_at))
+        async with resources.database.transaction() as session:
+            assert [await purge(session, 2) for _ in range(3)] == [2, 1, 0]
+            assert await session.scalar(select(func.count()).select_from(UserSession)) == 2
+
+    in_resources(check)
+
+
+def test_logins_go_with_their_account_and_never_come_without(
+    in_resources: Callable[[Any], Any],
+) -> None:
+    async def check(resources: Resources) -> None:
+        async with resources.database.transaction() as session:
+            user = await someone(session)
+            await SessionStore(session, resources.signer, 3_600).open(user.id)
+        async with resources.database.transaction() as session:
+            await session.execute(delete(User))
+            assert await session.scalar(select(func.count()).select_from(UserSession)) == 0
+        with pytest.raises(ConstraintViolated):
+            async with resources.database.transaction() as session:
+                session.add(UserSession(user_id=new_id(), expires_at=clock.now()))
+
+    in_resources(check)
+
+
+def ask_both_workers(service: Service, headers: dict[str, str], expected: int) -> None:
+    """Ask until the log says that both workers have answered; each answer must be as expected."""
+    for _ in range(20):
+        assert service.who_am_i(headers) == {expected}
+        lines = (service.folder / "log").read_text().splitlines()
+        answers = [json.loads(line) for line in lines if line.startswith("{") and line[-1] == "}"]
+        asked = [line for line in answers if line.get("path") == "/users/me"]
+        if len({line["pid"] for line in asked if line["status"] == expected}) == 2:
+            return
+    raise AssertionError("one worker has answered everything")
+
+
+def test_a_login_ends_on_every_worker_at_once(tmp_path: Path) -> None:
+    with over_tcp(tmp_path, workers=2, environment="production") as service:
+        headers = service.login(service.register())
+        ask_both_workers(service, headers, 200)
+        service.client.post("/auth/jwt/logout", headers=headers)
+        ask_both_workers(service, headers, 401)

@@ -1,0 +1,165 @@
+"""Settings: refused where they cannot work, and documented where they can."""
+
+import re
+import stat
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from app.settings.model import Settings
+from tests.service import SECRET, make_environment, run_command
+
+# No database has a part in it.
+pytestmark = pytest.mark.only("sqlite")
+
+DOCS = Path(__file__).parents[2] / "docs" / "settings.md"
+
+
+@pytest.mark.parametrize("secret", ["", "short"])
+@pytest.mark.parametrize("command", ["serve", "check"])
+def test_production_refuses_to_start_without_a_secret(
+    folder: Path, command: str, secret: str
+) -> None:
+    environment = make_environment(folder, environment="production", secret_key=secret)
+    said = run_command(environment, command, code=1)
+    assert "KEYSTEAD_SECRET_KEY" in said
+    assert "Traceback" not in said
+    assert not (folder / "var").exists()
+
+
+def test_a_wrong_secret_is_not_shown(folder: Path) -> None:
+    environment = make_environment(folder, secret_key="hush hush", tick_seconds="often")
+    said = run_command(environment, "check", code=1)
+    assert "KEYSTEAD_TICK_SECONDS" in said
+    assert "hush" not in said
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("database_url", "oracle://host/name"),
+        ("database_url", "nonsense"),
+        ("database_url", "sqlite://"),
+        ("database_url", "postgresql://u:p@host:54a2/name"),
+        ("database_url", "postgresql+psycopg://u:p@host/name"),
+        ("database_url", "postgresql://u:p@host/name?sslmode=verify_everything"),
+        ("database_url", "postgresql://u:p@host/name?sslrootcert=/nowhere/ca.pem"),
+        ("database_url", "postgresql://u:p@host/name?charset=utf8mb4"),
+        ("database_url", "mysql://u:p@host/name?ssl-mode=VERIFY_CA&ssl-ca=/nowhere/ca.pem"),
+        ("database_url", "mysql://u:p@host/name?application_name=keystead"),
+        ("database_url", "sqlite:///./k.db?sslmode=require"),
+        ("session_seconds", "1000000000000"),
+        ("mail_from", "nobody"),
+        ("mail_url", "file:"),
+        ("mail_url", "smtp://u:p/ss@host"),
+        ("mail_url", "smtp://[::1"),
+        ("mail_url", "pigeon://coop"),
+        ("mail_url", "smtp://host:port"),
+        ("mail_url", "smtp://host:99999"),
+        ("mail_url", "smtps://"),
+        ("base_url", "not a URL"),
+        ("tick_seconds", "-1"),
+        ("environment", "staging"),
+        ("password_min_length", "0"),
+        ("log_level", "LOUD"),
+    ],
+)
+def test_bad_values_are_named(folder: Path, name: str, value: str) -> None:
+    said = run_command(make_environment(folder, **{name: value}), "check", code=1)
+    assert f"KEYSTEAD_{name.upper()}" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("sqlite:///./k.db", "sqlite+aiosqlite:///./k.db"),
+        ("postgres://u:p@h/n", "postgresql+asyncpg://u:p@h/n"),
+        ("postgresql://u:p@h/n", "postgresql+asyncpg://u:p@h/n"),
+        ("mysql://u:p@h/n", "mysql+aiomysql://u:p@h/n"),
+        ("mariadb://u:p@h/n", "mariadb+aiomysql://u:p@h/n"),
+        ("postgresql+asyncpg://u:p@h/n", "postgresql+asyncpg://u:p@h/n"),
+    ],
+)
+def test_database_urls_get_their_driver(
+    monkeypatch: pytest.MonkeyPatch, given: str, used: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", given)
+    assert Settings(_env_file=None).database_url == used
+    monkeypatch.setenv("KEYSTEAD_DATABASE_URL", "sqlite:///./own.db")
+    assert Settings(_env_file=None).database_url == "sqlite+aiosqlite:///./own.db"
+
+
+@pytest.mark.parametrize(("driver", "extra"), [("asyncpg", "postgres"), ("aiomysql", "mysql")])
+def test_a_driver_that_is_missing_is_named_with_its_extra(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, driver: str, extra: str
+) -> None:
+    monkeypatch.setitem(sys.modules, driver, None)  # as if it were not installed
+    scheme = {"asyncpg": "postgres", "aiomysql": "mariadb"}[driver]
+    environment = make_environment(folder, database_url=f"{scheme}://u:hush@host/name")
+    said = run_command(environment, "check", code=1)
+    assert f"pip install '.[{extra}]'" in said
+    assert "hush" not in said
+    assert "Traceback" not in said
+
+
+def test_two_tick_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYSTEAD_TICK_TOKEN", "new, old,")
+    tokens = Settings(_env_file=None).tick_token
+    assert [token.get_secret_value() for token in tokens] == ["new", "old"]
+
+
+def test_development_makes_one_secret_however_many_start(folder: Path) -> None:
+    settings = Settings(_env_file=None)
+    with ThreadPoolExecutor(16) as threads:
+        keys = set(threads.map(lambda _: settings.signing_key(), range(64)))
+    assert len(keys) == 1
+    assert len(keys.pop()) >= 32
+    files = list((folder / "var").iterdir())
+    assert [path.name for path in files] == ["secret"]
+    assert stat.S_IMODE(files[0].stat().st_mode) == 0o600
+
+
+def test_a_given_secret_is_used_and_none_is_made(folder: Path) -> None:
+    assert Settings(_env_file=None, secret_key=SECRET).signing_key() == SECRET
+    assert not (folder / "var").exists()
+
+
+def test_the_environment_of_production_is_checked_as_such() -> None:
+    with pytest.raises(ValidationError, match="KEYSTEAD_SECRET_KEY"):
+        Settings(_env_file=None, environment="production")
+
+
+def test_the_documentation_lists_every_setting_with_its_default() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \|$", DOCS.read_text(), re.MULTILINE)
+    documented = {name: (default, text) for name, default, text in rows}
+    expected = {
+        str(field.validation_alias) if name == "lambda_function" else f"KEYSTEAD_{name.upper()}": (
+            shown(field.default),
+            field.description,
+        )
+        for name, field in Settings.model_fields.items()
+    }
+    assert documented == expected
+
+
+def shown(default: object) -> str:
+    """Spell a default as the table does."""
+    if default is None or default == []:
+        return "none"
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+def test_a_secret_file_that_holds_none_is_refused(folder: Path) -> None:
+    (folder / "var").mkdir()
+    (folder / "var" / "secret").write_text("")
+    environment = make_environment(folder, secret_key="")
+    assert "holds no secret" in run_command(environment, "check", code=1)
+
+
+def test_lanes_without_memory_are_refused(folder: Path) -> None:
+    environment = make_environment(folder, argon2_parallelism="16")
+    assert "KEYSTEAD_ARGON2_MEMORY_KIB" in run_command(environment, "check", code=1)
