@@ -33,6 +33,8 @@ def release_before(revision: str, folder: Path) -> Path:
     archive = git("archive", f"{added[-1]}^" if added else "HEAD")
     subprocess.run(["tar", "-x", "-C", folder], input=archive, check=True, timeout=60)
     shutil.copytree(MIGRATIONS / "versions", folder / "migrations/versions", dirs_exist_ok=True)
+    for helpers in MIGRATIONS.glob("ops*.py"):
+        shutil.copy(helpers, folder / "migrations")
     return folder
 
 
