@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import ORMExecuteState, Session
+from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
 
 _HAS_WRITTEN = "keystead_has_written"
 
@@ -25,8 +25,10 @@ def _note_statement(state: ORMExecuteState) -> None:
 
 
 @event.listens_for(TransactionSession, "after_transaction_end")
-def _forget(session: Session, _: Any) -> None:
-    session.info.pop(_HAS_WRITTEN, None)
+def _forget(session: Session, transaction: SessionTransaction) -> None:
+    # A flush is a transaction within the outermost one.
+    if transaction.parent is None:
+        session.info.pop(_HAS_WRITTEN, None)
 
 
 async def release_connection(session: AsyncSession) -> None:
