@@ -113,13 +113,27 @@ class Database:
     async def stream(
         self, statement: Select[Row], **values: Any
     ) -> AsyncIterator[AsyncIterator[sqlalchemy.Row[Row]]]:
-        """Give the rows of a SELECT one after the other, in constant memory, in a transaction.
+        """Give the rows of a SELECT one after the other, in constant memory.
 
-        Raises as `transaction`.
+        The connection is dropped if rows are left. Raises DatabaseUnavailable, TransactionConflict.
         """
-        async with self.transaction() as session:
+        async with self._sessions() as session:
             options = {"yield_per": _STREAM_ROWS}
-            yield await session.stream(statement, values, execution_options=options)
+            result = await session.stream(statement, values, execution_options=options)
+            has_ended = False
+
+            async def rows() -> AsyncIterator[sqlalchemy.Row[Row]]:
+                nonlocal has_ended
+                async for row in result:
+                    yield row
+                has_ended = True
+
+            try:
+                yield rows()
+            finally:
+                if not has_ended:
+                    # MySQL would send the rows that are left before it takes another statement.
+                    await session.invalidate()
 
     async def close(self) -> None:
         await self._reader.close()
