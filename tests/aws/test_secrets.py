@@ -229,6 +229,26 @@ def test_a_variable_and_the_first_secret_win(
     assert settings.database_url == "postgresql+asyncpg://arthur:p%40ss%2F1@db.bt/keystead"
 
 
+def test_secrets_that_a_file_lists_are_read(
+    manager: SecretsManager, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """KEYSTEAD_SECRETS in .env; a line of .env wins over a member, and a variable over both."""
+    members = {"secret_key": SECRET, "session_seconds": 60, "mail_from": "a@b.bt"}
+    manager.secrets = {arn("1"): json.dumps(members)}
+    for variable, given in manager.environment.items():
+        if variable != "KEYSTEAD_SECRETS":
+            monkeypatch.setenv(variable, given)
+    monkeypatch.delenv("KEYSTEAD_SECRETS", raising=False)
+    monkeypatch.setenv("KEYSTEAD_MAIL_FROM", "c@d.bt")
+    file = tmp_path / "settings"
+    file.write_text(f"KEYSTEAD_SECRETS={arn('1')}\nKEYSTEAD_SESSION_SECONDS=90\n")
+    settings = Settings(_env_file=file)
+    assert settings.secrets == [arn("1")]
+    assert settings.secret_key is not None
+    assert settings.secret_key.get_secret_value() == SECRET
+    assert (settings.session_seconds, settings.mail_from) == (90, "c@d.bt")
+
+
 def test_a_wrong_signature_is_refused(manager: SecretsManager) -> None:
     wrong = {**manager.environment, "AWS_SECRET_ACCESS_KEY": "another"}
     with pytest.raises(Unreadable, match="InvalidSignatureException"):

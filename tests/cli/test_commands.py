@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.schema.revisions import head
+from app.schema.revisions import ROOT, head
 from app.settings.model import Settings
 from tests.databases import in_database
 from tests.service import PASSWORD, make_environment, over_tcp, run_command
@@ -334,3 +334,46 @@ def test_nonsense_gets_no_traceback(environment: dict[str, str], arguments: list
         except AssertionError as other:
             said = str(other)
     assert "Traceback" not in said
+
+
+COUNTING = """\
+import os, sys
+from app.settings.model import Settings
+
+build = Settings.__init__
+
+def count(self, *arguments, **named):
+    with open("built", "a") as file:
+        print(os.getpid(), file=file)
+    build(self, *arguments, **named)
+
+Settings.__init__ = count
+sys.argv = ["keystead", *sys.argv[1:]]
+from app.cli.main import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments", [["migrate"], ["check"], ["user", "list"], ["tick"], ["serve", "--port", "0"]]
+)
+def test_settings_are_built_once_in_a_process(desk: Path, arguments: list[str]) -> None:
+    command = [sys.executable, "-c", COUNTING, *arguments]
+    with subprocess.Popen(
+        command,
+        cwd=desk,
+        env=make_environment(desk) | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        if arguments[0] == "serve":
+            said = ""
+            for line in process.stdout:
+                said += line
+                if "Application startup complete" in line:
+                    break
+            process.terminate()
+        said = process.communicate(timeout=60)[0]
+    assert (desk / "built").read_text().split() == [str(process.pid)], said

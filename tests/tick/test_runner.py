@@ -10,7 +10,7 @@ import time_machine
 from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.errors import TickBadTime, UnknownJob
+from app.errors import APIError, TickBadTime, UnknownJob
 from app.resources import Resources
 from app.tick.claim import MAX_ATTEMPTS, MAX_CATCH_UP, NEVER, LostFence
 from app.tick.context import JobContext
@@ -137,6 +137,28 @@ def test_a_failure_leaves_nothing_and_is_tried_again(in_resources: InServices) -
         assert (await Runner(resources, [good]).run(good, at(0), "loop")).status == "done"
         (run,) = await runs(resources)
         assert (run.state, run.attempts, run.error) == ("done", 2, None)
+
+    in_resources(check)
+
+
+class BadCode(APIError):
+    status, code = 400, "BAD_CODE"
+    keeps_writes = True
+
+
+def test_an_error_that_keeps_its_writes_keeps_a_jobs(in_resources: InServices) -> None:
+    """The run has failed and is retried all the same."""
+
+    async def refuse(context: JobContext) -> dict[str, Any]:
+        await count(context)
+        raise BadCode
+
+    async def check(resources: Resources) -> None:
+        outcome = await Runner(resources, [Job("count", 10, refuse)]).run(
+            Job("count", 10, refuse), at(0), "loop"
+        )
+        assert outcome.status == "failed"
+        assert await counted(resources) == 1
 
     in_resources(check)
 
