@@ -1,4 +1,6 @@
-"""Keystead in a process of AWS Lambda's, which serves one event at a time and sleeps in between."""
+"""The function's handler on AWS Lambda: one event at a time, in a process that is frozen in
+between.
+"""
 
 import asyncio
 import time
@@ -26,8 +28,8 @@ from app.settings.model import Settings
 
 log = structlog.get_logger()
 
-MARGIN_SECONDS = 2  # for rolling back and answering, before Lambda ends the process
-SECRETS_SECONDS = 300  # secrets are looked at again
+MARGIN_SECONDS = 2  # for the rollback and the answer, before Lambda ends the process
+SECRETS_SECONDS = 300  # between two reads of the secrets
 _TEXT = [
     "text/",
     "application/json",
@@ -49,11 +51,11 @@ class LambdaHandler:
         )
 
     def __call__(self, event: Any, context: Any) -> dict[str, Any]:
-        """Answer an event: a request's with its response, the schedule's with the report.
+        """Return the answer to a request's event, or the report for the schedule's.
 
-        Raises TickFailed so that Lambda asks again, UnknownEvent for anything else.
+        Raises TickFailed, so that Lambda retries, and UnknownEvent for any other event.
         """
-        # Whoever ran a loop of their own has left this thread without one.
+        # An event loop that has run in this thread meanwhile has unset it.
         asyncio.set_event_loop(self._loop)
         self._renew()
         if is_http(event):
@@ -75,7 +77,7 @@ class LambdaHandler:
             count("ServerErrors")
         headers = response.get("headers", {})
         if not response["body"] and headers.get("content-length", "0") == "0":
-            # Mangum names a type for every body, where there is none too.
+            # Mangum sets a content type for an empty body too.
             headers.pop("content-type", None)
         return response
 
@@ -92,7 +94,7 @@ class LambdaHandler:
         log.info("sandbox opened", database=self._state["resources"].database.engine.name)
 
     def _renew(self) -> None:
-        """Begin anew, in a lifespan of its own, if a secret has changed."""
+        """Start a new application, in a lifespan of its own, if a secret has changed."""
         if not self._settings.secrets or time.time() < self._look_again_at:
             return
         self._look_again_at = time.time() + SECRETS_SECONDS
@@ -103,13 +105,13 @@ class LambdaHandler:
                 return
             self._open(settings)
         except Exception as error:
-            # What served until now still does, until the next look.
+            # The present application serves until the next read.
             log.error("secrets not taken", error=f"{type(error).__name__}: {error}")
             return
         self._loop.run_until_complete(before.__aexit__(None, None, None))
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request within the time that is left of its invocation."""
+        """Serve a request within the time that is left of the invocation."""
         self._reached = True
         scope["state"] = dict(self._state)
         scope["root_path"] = "" if INTERNAL_REQUEST in scope else self._base_path
@@ -138,13 +140,13 @@ class LambdaHandler:
 
 
 def _is_whole(answer: list[Message]) -> bool:
-    """Tell whether the last part of the body is there."""
+    """Return whether the answer includes the last part of its body."""
     if not answer or answer[-1]["type"] != "http.response.body":
         return False
     return not answer[-1].get("more_body", False)
 
 
 def _taken_note_of(request: asyncio.Task[None]) -> None:
-    """Look at what a request failed with, which was logged with it, or asyncio complains."""
+    """Retrieve the exception of a request, which is already logged: asyncio warns otherwise."""
     if not request.cancelled():
         request.exception()

@@ -1,7 +1,7 @@
-"""The deployment's step that migrates: a custom resource of CloudFormation.
+"""The deployment's migration: a custom resource of CloudFormation.
 
-Imports nothing of the application before there is somebody to tell what is wrong with it. See
-"Custom resource request and response reference" in CloudFormation's user guide.
+Imports the application late, so that CloudFormation gets an answer even if that fails. See "Custom
+resource request and response reference" in CloudFormation's user guide.
 """
 
 import asyncio
@@ -17,22 +17,22 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_MARGIN_SECONDS = 10  # to tell CloudFormation that it took too long
-_WAKING_SECONDS = 60  # a database that paused, or has just been made
+_MARGIN_SECONDS = 10  # to answer CloudFormation before the time is over
+_WAKING_SECONDS = 60  # for a database that was paused or has just been created
 _TRIES = 3
-_ANSWER_BYTES = 4_096  # CloudFormation takes no more
+_ANSWER_BYTES = 4_096  # CloudFormation's limit
 
 
 class MigrationTimeout(TimeoutError):
-    """The work is still going on, and must not outlive the answer: it holds locks."""
+    """The work is still running and must not outlive the answer: it holds locks."""
 
 
 def answer(event: dict[str, Any], context: Any, work: Callable[[], str]) -> dict[str, Any]:
-    """Do `work` for a custom resource that is created or updated, and tell CloudFormation.
+    """Run `work` for a custom resource that is created or updated, and answer CloudFormation.
 
-    Nothing is done when it is deleted: the data is worth more than the stack. Without a
-    ResponseURL, whoever invoked it by hand gets what `work` returns, or its error. Ends the
-    process if the work has no end in time.
+    Deleting the resource changes nothing: the data is worth more than the stack. Without a
+    ResponseURL (invoked by hand) the result of `work` is returned, or its error raised. Ends the
+    process if the work does not end in time.
     """
     told: dict[str, Any] = {
         "Status": "SUCCESS",
@@ -55,17 +55,17 @@ def answer(event: dict[str, Any], context: Any, work: Callable[[], str]) -> dict
     if not by_hand:
         _tell(event["ResponseURL"], told)
     if unfinished:
-        # A frozen sandbox would keep the transaction open, and everybody waiting, for hours.
+        # A frozen process would keep the transaction and its locks for hours.
         sys.stderr.flush()
         os._exit(1)
     return {"revision": told["Data"]["Revision"]} if by_hand else told
 
 
 def bring_to_head() -> str:
-    """Migrate the database that the settings name, and return its revision.
+    """Migrate the database of the settings, and return its revision.
 
-    On a newer release's schema there is nothing to do: that is where a roll-back finds itself.
-    Raises PreflightError, and TimeoutError if other transactions are in the way.
+    The schema of a newer release, as after a rollback, is left alone. Raises PreflightError, and
+    TimeoutError if other transactions are in the way.
     """
     from app.logs import configure_logging
     from app.models import TABLES
@@ -83,7 +83,7 @@ def bring_to_head() -> str:
 
 
 def _retry_until_awake(look: Callable[[], T]) -> T:
-    """Return what `look` does, once the database answers."""
+    """Return the result of `look`, retried until the database answers."""
     from app.errors import DatabaseUnavailable
 
     until = time.monotonic() + _WAKING_SECONDS
@@ -97,7 +97,7 @@ def _retry_until_awake(look: Callable[[], T]) -> T:
 
 
 def _in_time(context: Any, work: Callable[[], str]) -> str:
-    """Return what `work` does. Raises MigrationTimeout before Lambda would end the process."""
+    """Return the result of `work`. Raises MigrationTimeout before Lambda ends the process."""
     seconds = context.get_remaining_time_in_millis() / 1_000 - _MARGIN_SECONDS
     if seconds <= 0:
         raise TimeoutError(f"nothing was begun: less than {_MARGIN_SECONDS} s are left")
@@ -114,14 +114,14 @@ def _in_time(context: Any, work: Callable[[], str]) -> str:
 
 
 def _tell(url: str, told: dict[str, Any]) -> None:
-    """Send CloudFormation's answer to where it wants it. Raises OSError, ValueError."""
+    """Send the answer to CloudFormation. Raises OSError, ValueError."""
     if not url.startswith(("https://", "http://127.0.0.1:")):
         raise ValueError("an answer goes to an https address")
     body = json.dumps(told).encode()
     while len(body) > _ANSWER_BYTES and told.get("Reason"):
         told["Reason"] = told["Reason"][: len(told["Reason"]) // 2]
         body = json.dumps(told).encode()
-    # An address signed for exactly these headers.
+    # The URL is signed for exactly these headers.
     request = urllib.request.Request(url, body, {"Content-Type": ""}, method="PUT")
     for tries_left in reversed(range(_TRIES)):
         try:

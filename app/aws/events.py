@@ -1,4 +1,4 @@
-"""What AWS Lambda is invoked with: requests, in four spellings, and the schedule."""
+"""The events that Lambda is invoked with: requests in four formats, and the schedule's."""
 
 import json
 import os
@@ -17,7 +17,7 @@ _READABLE = {"host": r"[^:\s]+(:\d{1,5})?", "x-forwarded-port": r"\d{1,5}"}
 
 
 class UnknownEvent(ValueError):
-    """The function was invoked with what is neither a request nor the schedule's."""
+    """The event is neither a request nor the schedule's."""
 
     def __init__(self, event: Any) -> None:
         given = ", ".join(sorted(map(str, event))) if isinstance(event, dict) else type(event)
@@ -28,19 +28,19 @@ class UnknownEvent(ValueError):
 
 
 class TickFailed(Exception):
-    """A job failed, or could not begin: the schedule's event is to be sent again."""
+    """A job failed or could not start: Lambda shall send the schedule's event again."""
 
 
 def is_http(event: Any) -> bool:
-    """Tell whether API Gateway (REST, HTTP), a load balancer or a function URL made the event."""
+    """Return whether API Gateway (REST, HTTP), a load balancer or a function URL sent the event."""
     made_by = event.get("requestContext") if isinstance(event, dict) else None
     return isinstance(made_by, dict) and ("http" in made_by or "httpMethod" in event)
 
 
 def readable(event: LambdaEvent) -> LambdaEvent:
-    """Return the event without the headers that Mangum cannot read, which any client may send.
+    """Return the event without headers that Mangum cannot parse, which any client can send.
 
-    It takes the host and the port apart, and trips over IPv6 and over what is no number.
+    Mangum splits host and port, and fails for IPv6 addresses and ports that are not numbers.
     """
     headers = {"headers": event.get("headers") or {}}
     if "multiValueHeaders" in event:
@@ -58,7 +58,7 @@ def _is_readable(name: str, value: str | list[str]) -> bool:
 
 
 def refusal(event: LambdaEvent, status: int) -> dict[str, Any]:
-    """Return an answer for what cannot be served, as the gateway that sent it wants it."""
+    """Return the answer to a request that cannot be served, in the format of its gateway."""
     detail = {400: "Bad Request", 500: "Internal Server Error"}[status]
     kind = "application/json"
     several = {"multiValueHeaders": {"content-type": [kind]}}
@@ -72,10 +72,10 @@ def refusal(event: LambdaEvent, status: int) -> dict[str, Any]:
 
 
 class Schedule:
-    """The schedule's event as a request for `POST /tick`, one that only its sender can make.
+    """The schedule's event as a request for `POST /tick`.
 
-    Whatever comes by HTTP stands inside an event with a `requestContext`, so that neither a header
-    nor a path nor a body can look like this one. IAM decides who may send it.
+    An HTTP request arrives inside an event with a `requestContext`: no header, path or body of a
+    client can imitate this event. IAM decides which principals may send it.
     """
 
     @classmethod
@@ -92,7 +92,7 @@ class Schedule:
 
     @property
     def body(self) -> bytes:
-        """The body of `POST /tick`, which EventBridge's Scheduler sends as `tick`."""
+        """The body of `POST /tick`, which EventBridge Scheduler sends as `tick`."""
         asked = self._event.get("tick", {"scheduled_at": self._event.get("time")})
         return json.dumps(asked).encode()
 
@@ -116,7 +116,7 @@ class Schedule:
         }
 
     def __call__(self, response: Response) -> dict[str, Any]:
-        """Return the report. Raises TickFailed, so that Lambda tries again and keeps the event."""
+        """Return the report. Raises TickFailed, so that Lambda retries and keeps the event."""
         if response["status"] != 200:
             raise TickFailed(f"{response['status']}: {response['body'].decode()[:1_000]}")
         report: dict[str, Any] = json.loads(response["body"])
@@ -124,20 +124,20 @@ class Schedule:
 
 
 def base_path(url: str) -> str:
-    """Return the path that the public address begins with; gateways may leave it in requests."""
+    """Return the path of the public address; gateways may leave it in requests."""
     return unquote(urlsplit(url).path).rstrip("/")
 
 
 def client_of(scope: Scope) -> tuple[str, int]:
-    """Return the address that the gateway saw, not what the client says of itself.
+    """Return the client's address as the gateway saw it.
 
-    A load balancer puts the one it saw behind those that were sent to it in X-Forwarded-For.
+    A load balancer appends it to the client's own X-Forwarded-For.
     """
     return str(scope["client"][0]).rpartition(",")[2].strip(), 0
 
 
 def count(metric: str) -> None:
-    """Count one of `metric` in CloudWatch, by a log line in its embedded metric format."""
+    """Add one to a CloudWatch metric, by a log line in the embedded metric format."""
     about = {"Name": metric, "Unit": "Count"}
     measured = {"Namespace": "Keystead", "Dimensions": [["Function"]], "Metrics": [about]}
     line = {

@@ -1,4 +1,4 @@
-"""`keystead tick …`: run jobs by hand, and see what they did."""
+"""`keystead tick`: run jobs by hand, and show their runs."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -43,7 +43,7 @@ def run(
 
 @ticks.command()
 def status() -> None:
-    """Show how each job is: its last run, how late it is, when it is next."""
+    """Show each job's last run, lag and next run."""
 
     async def read(runner: Runner) -> list[runs.JobStatus]:
         async with runner.resources.database.transaction() as session:
@@ -71,7 +71,7 @@ def history(
     limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many runs.")] = 20,
     dead: Annotated[bool, typer.Option("--dead", help="Only what was given up.")] = False,
 ) -> None:
-    """Show what a job did, the newest first."""
+    """Show the runs of a job, the newest first."""
 
     async def read(runner: Runner) -> list[runs.Run]:
         if job not in runner.jobs:
@@ -98,7 +98,7 @@ def retry(
     job: str,
     occurrence: Annotated[str, typer.Argument(metavar="OCCURRENCE", help="As history prints it.")],
 ) -> None:
-    """Try once more an occurrence that failed or was given up."""
+    """Retry an occurrence that failed or was given up."""
     at = _parse_time(occurrence)
     outcome = _with_runner(lambda runner: runner.retry(job, at))
     _show_outcomes([outcome])

@@ -1,4 +1,4 @@
-"""`keystead user …`: what an operator does for accounts."""
+"""`keystead user`: manage accounts as the operator."""
 
 import sys
 from collections.abc import Awaitable, Callable
@@ -28,7 +28,7 @@ def create(
         bool, typer.Option("--password-stdin", help="Read the password from standard input.")
     ] = False,
 ) -> None:
-    """Make an account, its address taken as proven."""
+    """Create an account with a verified address."""
     new = _new_user(email, superuser)
     new.password = _read_password(password_stdin)
 
@@ -45,7 +45,7 @@ def create(
 
 
 def _new_user(email: str, superuser: bool) -> UserCreate:
-    """Return the account that is to be, without its password. Raises Failure for a bad address."""
+    """Return the account without its password. Raises Failure for an invalid address."""
     try:
         return UserCreate(email=email, password="", is_superuser=superuser, is_verified=True)
     except ValidationError as error:
@@ -85,31 +85,31 @@ def list_users(
 
 @users.command()
 def promote(email: str) -> None:
-    """Let an account manage the others."""
+    """Make an account a superuser."""
     _change(email, "is a superuser now", is_superuser=True)
 
 
 @users.command()
 def demote(email: str) -> None:
-    """Take that right away again."""
+    """Remove the superuser right."""
     _change(email, "is no superuser any more", is_superuser=False)
 
 
 @users.command()
 def deactivate(email: str) -> None:
-    """Keep somebody out; all logins end."""
+    """Deactivate an account and end its sessions."""
     _change(email, "is deactivated, all logins ended", is_active=False)
 
 
 @users.command()
 def activate(email: str) -> None:
-    """Let somebody in again."""
+    """Activate an account again."""
     _change(email, "is active again", is_active=True)
 
 
 @users.command("sign-out")
 def sign_out(email: str) -> None:
-    """End all logins of an account."""
+    """End all sessions of an account."""
 
     async def run(manager: UserManager) -> None:
         await manager.sessions.revoke_all((await _find(manager, email)).id)
@@ -137,7 +137,7 @@ async def _find(manager: UserManager, email: str) -> User:
 
 
 def _with_manager(work: Callable[[UserManager], Awaitable[Result]]) -> Result:
-    """Do `work` in one transaction."""
+    """Run `work` in one transaction."""
 
     async def run(resources: Resources) -> Result:
         async with resources.database.transaction() as session:

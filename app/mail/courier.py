@@ -1,4 +1,4 @@
-"""Delivers what this process put into the outbox right away, so that nobody waits for a tick."""
+"""The courier: delivers mail as soon as this process has committed it to the outbox."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,9 +16,10 @@ log = structlog.get_logger()
 async def courier(
     resources: Resources, deliver: Callable[[Resources], Awaitable[object]]
 ) -> AsyncIterator[None]:
-    """Call `deliver` now and whenever mail was committed, until the block ends; let it finish.
+    """Call `deliver` now and after each commit of mail, until the block ends; let the last call
+    finish.
 
-    What it fails to deliver is the mail job's.
+    The mail job retries the messages that fail.
     """
 
     async def carry() -> None:
@@ -32,7 +33,7 @@ async def courier(
             except Exception:
                 log.exception("mail delivery failed")
 
-    resources.mail_waiting.set()  # for what the process before this one left behind
+    resources.mail_waiting.set()  # for messages that an earlier process left
     task = asyncio.create_task(carry())
     try:
         yield

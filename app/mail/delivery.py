@@ -1,6 +1,6 @@
-"""Delivery: what waits in the outbox is written, sent, and tried again.
+"""Delivery: the messages that are due are composed, sent, and retried.
 
-Imported by who delivers, and then only: most starts on AWS Lambda are for other things.
+Imported by deliveries alone: most cold starts on AWS Lambda serve a request.
 """
 
 import asyncio
@@ -28,21 +28,21 @@ from app.resources import Resources
 log = structlog.get_logger()
 
 Compose = Callable[[Resources, AsyncSession, str], Awaitable[Letter | None]]
-"""Makes the letter for whoever has an address now; None if nobody is to get it any more."""
+"""Composes the letter to an address; None if no account is to receive it any more."""
 
 MAX_ATTEMPTS = 30  # with the pauses below, about a day
 BATCH_SECONDS = 20
-# Servers' refusals name who they refuse; the log is not to.
+# A mail server's error names the recipient, which does not belong in a log.
 _ADDRESS = re.compile(r"""[^\s<>"'(){}:,]+@[^\s<>"'(){}:,]+""")
 
 
 async def deliver(resources: Resources, letters: Mapping[str, Compose]) -> dict[str, int]:
-    """Try each message that is due, once, and count what became of them.
+    """Try each message that is due, once. Returns the number of each outcome.
 
-    At least once: a crash between the server's OK and our commit sends a message again, with the
-    same Message-ID. Any number of processes may deliver at the same time. Stops after
-    BATCH_SECONDS, when the process is to stop, or when the mail server is away; what waits is tried
-    again later.
+    At least once: after a crash between the server's OK and our commit, a message is sent again
+    with the same Message-ID. Any number of processes may deliver at the same time. Stops after
+    BATCH_SECONDS, when the process is stopping, or when the mail server is unavailable; the rest is
+    due later.
     """
     counts = {"sent": 0, "dropped": 0, "failed": 0}
     async with aclosing(open_transport(resources.settings)) as transport:
@@ -60,7 +60,7 @@ async def deliver(resources: Resources, letters: Mapping[str, Compose]) -> dict[
 
 @retry_on_conflict
 async def _claim(resources: Resources) -> MailMessage | None:
-    """Take the message that is due longest; nobody else tries it for a while."""
+    """Lease the message that has been due longest; other processes skip it meanwhile."""
     while True:
         async with resources.database.transaction() as session:
             now = await database_now(session)
@@ -85,7 +85,7 @@ async def _try(
     message: MailMessage,
     letters: Mapping[str, Compose],
 ) -> tuple[str, bool]:
-    """Send one message and record it. Returns what became of it, and whether the server is away."""
+    """Send one message. Returns the outcome, and whether the server is unavailable."""
     try:
         async with resources.database.transaction() as session:
             letter = await letters[message.letter](resources, session, message.address)
@@ -95,7 +95,7 @@ async def _try(
         async with asyncio.timeout(SEND_SECONDS):
             await transport.send(write_message(resources.settings, letter, message.id))
     except Exception as error:
-        # Whatever it is that this message cannot be sent for, the others shall not wait for it.
+        # Any error of one message must not stop the delivery of the others.
         await _postpone(resources, message, error)
         return "failed", isinstance(error, MailServerUnavailable | TimeoutError)
     await _finish(resources, message, "sent")
@@ -111,7 +111,7 @@ async def _finish(resources: Resources, message: MailMessage, state: str) -> Non
 
 @retry_on_conflict
 async def _postpone(resources: Resources, message: MailMessage, error: Exception) -> None:
-    """Put the message back for later, or give it up after MAX_ATTEMPTS; it is kept either way."""
+    """Reschedule a message, or give it up after MAX_ATTEMPTS. The row is kept either way."""
     reason = f"{type(error).__name__}: {error}"[:1_000]
     next_try = None
     async with resources.database.transaction() as session:
@@ -130,13 +130,15 @@ async def _postpone(resources: Resources, message: MailMessage, error: Exception
 
 
 def pause(attempts: int) -> timedelta:
-    """Return how long to wait after `attempts` failures: doubling from 15 s to an hour, spread."""
+    """Return the pause after `attempts` failures: 15 s, doubled each time up to an hour, plus up to
+    25 %.
+    """
     seconds = min(15 * 2 ** (attempts - 1), 3_600)
     return timedelta(seconds=seconds * random.uniform(1, 1.25))
 
 
 async def _settle(session: AsyncSession, message: MailMessage, **values: object) -> bool:
-    """Change a message unless somebody else has tried it since. Returns whether it was changed."""
+    """Update a message unless another process has tried it since. Returns whether it did."""
     mine = update(MailMessage).where(
         MailMessage.id == message.id,
         MailMessage.state == "waiting",

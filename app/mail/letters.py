@@ -1,4 +1,4 @@
-"""Letters: what is said to whom, before it is a message."""
+"""A letter: subject, template and recipient, before it becomes a message."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Letter:
-    """What is said to whom: the `template`.txt and `template`.html with `context` filled in."""
+    """A mail to write: `template`.txt and `template`.html, rendered with `context`."""
 
     recipient: str
     subject: str

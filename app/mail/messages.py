@@ -1,4 +1,4 @@
-"""The messages that letters are sent as."""
+"""The e-mail messages that letters are sent as."""
 
 import email.policy
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from app.settings.model import Settings
 
 
 def write_message(settings: Settings, letter: Letter, message_id: UUID) -> EmailMessage:
-    """Return `letter` as a message (RFC 5322). Its Message-ID is the same whenever it is made."""
+    """Return `letter` as a message (RFC 5322). Its Message-ID is the same at every attempt."""
     message = EmailMessage(email.policy.SMTPUTF8)
     message["From"] = settings.mail_from
     message["To"] = recipient = _deliverable(letter.recipient)
@@ -26,9 +26,9 @@ def write_message(settings: Settings, letter: Letter, message_id: UUID) -> Email
     message["Date"] = format_datetime(clock.now())
     domain = parseaddr(settings.mail_from)[1].rpartition("@")[2] or "localhost"
     message["Message-ID"] = f"<{message_id.hex}@{domain}>"
-    # RFC 3834: no holiday replies, please.
+    # RFC 3834: no automatic replies.
     message["Auto-Submitted"] = "auto-generated"
-    # Plain ASCII keeps a long link on one line, so that it can be copied from the file as well.
+    # Plain ASCII keeps a long link on one line, in .eml files too.
     message.set_content(_render(f"{letter.template}.txt", letter.context), cte="7bit")
     html = _render(f"{letter.template}.html", letter.context)
     message.add_alternative(html, subtype="html", cte="7bit")
@@ -36,7 +36,7 @@ def write_message(settings: Settings, letter: Letter, message_id: UUID) -> Email
 
 
 def _deliverable(address: str) -> str:
-    """Return `address` in ASCII where it has such a form (IDNA)."""
+    """Return `address` in ASCII if it has such a form (IDNA)."""
     return validate_email(address, check_deliverability=False).ascii_email or address
 
 

@@ -1,4 +1,4 @@
-"""The outbox: messages are put in with the transaction that causes them, and taken out later."""
+"""The outbox: mail is enqueued within a transaction, and delivered after its commit."""
 
 import asyncio
 from datetime import timedelta
@@ -15,14 +15,14 @@ KEEP_DAYS = 30
 
 
 class Outbox:
-    """Where a transaction leaves its mail."""
+    """The outbox within one transaction."""
 
     def __init__(self, session: AsyncSession, waiting: asyncio.Event) -> None:
         self._session = session
         self._waiting = waiting
 
     def enqueue(self, letter: str, address: str) -> None:
-        """Have `letter` sent to whoever has `address`, once the transaction is committed."""
+        """Send `letter` to the account that has `address`, after the commit."""
         self._session.add(MailMessage(letter=letter, address=address))
         event.listen(
             self._session.sync_session,
@@ -33,7 +33,9 @@ class Outbox:
 
 
 async def purge(session: AsyncSession, limit: int) -> int:
-    """Delete up to `limit` messages that were finished KEEP_DAYS ago. Returns how many."""
+    """Delete up to `limit` messages that were finished KEEP_DAYS ago. Returns how many were
+    deleted.
+    """
     now = await database_now(session)
     old: list[UUID] = list(
         await session.scalars(

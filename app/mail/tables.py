@@ -1,4 +1,4 @@
-"""The outbox."""
+"""The table of the outbox."""
 
 from datetime import datetime
 from uuid import UUID
@@ -13,10 +13,10 @@ from app.ids import new_id
 
 
 class MailMessage(Base):
-    """A message to be sent: which letter, to whoever has `address`.
+    """A message to send: the name of the letter and the address, never its text or a token.
 
-    Its text is made when it is delivered, so no token rests here. `due_at` is when it may next be
-    tried; whoever tries it moves `due_at` ahead first, and `attempts` tells two tries apart.
+    The text is composed at delivery. A delivery first moves `due_at` ahead, as a lease; `attempts`
+    tells two deliveries apart.
     """
 
     __tablename__ = "mail_message"

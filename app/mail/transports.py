@@ -1,4 +1,4 @@
-"""The ways mail leaves: into a folder, to the console, to an SMTP server."""
+"""The transports of mail: a folder, the console, an SMTP server."""
 
 import asyncio
 import os
@@ -20,26 +20,26 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class MessageRejected(Exception):
-    """The server will not take this message; it may take others."""
+    """The server refused this message; it may accept others."""
 
 
 class MailServerUnavailable(Exception):
-    """The server cannot be reached, or hung up."""
+    """The server cannot be reached, or closed the connection."""
 
 
 class Transport(Protocol):
-    """Takes a message, or raises MessageRejected or MailServerUnavailable."""
+    """Sends a message, or raises MessageRejected or MailServerUnavailable."""
 
     async def send(self, message: EmailMessage) -> None: ...
 
     async def check(self) -> None:
-        """Raise MailServerUnavailable unless messages could be sent now."""
+        """Raise MailServerUnavailable if no message could be sent now."""
 
     async def aclose(self) -> None: ...
 
 
 def open_transport(settings: Settings) -> Transport:
-    """Return the transport that KEYSTEAD_MAIL_URL names. It connects when first used."""
+    """Return the transport for KEYSTEAD_MAIL_URL. It connects at its first use."""
     url = urlsplit(settings.mail_url)
     if url.scheme == "file":
         return FolderTransport(Path(settings.mail_url.removeprefix("file:").removeprefix("//")))
@@ -49,7 +49,7 @@ def open_transport(settings: Settings) -> Transport:
 
 
 class FolderTransport:
-    """One .eml file a message, whole or not at all; sent again, a message replaces itself."""
+    """One .eml file a message, written atomically; sent again, a message replaces its file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -63,7 +63,7 @@ class FolderTransport:
             make_private(self._path)
             draft = self._path / f"{name}.{os.getpid()}.draft"
             try:
-                # Lines end as files' lines do here, so that grep finds a token without a CR.
+                # Lines end as this system's files do: grep finds a token without a CR.
                 draft.write_bytes(message.as_bytes(policy=message.policy.clone(linesep=os.linesep)))
                 draft.replace(self._path / f"{name}.eml")
             finally:
@@ -90,7 +90,7 @@ class FolderTransport:
 
 
 class ConsoleTransport:
-    """Messages on standard output, for those who would rather not look into files."""
+    """Messages on standard output."""
 
     async def send(self, message: EmailMessage) -> None:
         sys.stdout.write(message.as_bytes().decode() + "\n")
@@ -104,10 +104,9 @@ class ConsoleTransport:
 
 
 class SMTPTransport:
-    """An SMTP server (RFC 5321); one connection for as many messages as there are.
+    """An SMTP server (RFC 5321), one connection for all messages.
 
-    STARTTLS is used where the server offers it. A password goes nowhere without TLS, but to this
-    very machine.
+    Uses STARTTLS if the server offers it. Sends a password without TLS only to loopback.
     """
 
     def __init__(self, url: str) -> None:

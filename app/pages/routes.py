@@ -1,6 +1,6 @@
-"""The two pages that links from mails open, and the API's documentation.
+"""The pages that links in mails open, and the API documentation.
 
-Opening a link changes nothing: mail scanners open every link. The button does it.
+Opening a link changes nothing, because mail scanners open every link: the button does.
 """
 
 from functools import cache
@@ -32,7 +32,7 @@ _HEADERS = {
 }
 
 
-# Swagger UI writes styles and pictures into the page.
+# Swagger UI writes inline styles and pictures.
 _DOCS_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; connect-src 'self'; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; "
@@ -42,7 +42,7 @@ _DOCS_HEADERS = {
 
 @cache
 def _templates() -> "Environment":
-    # With the first page: a cold start for any other request does without.
+    # Imported with the first page, to keep it out of Lambda's cold start.
     from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
     return Environment(
@@ -66,7 +66,7 @@ _BAD_LINK = "It was used, it is too old, or it is not whole. Ask for a new one."
 
 @router.get("/docs")
 async def docs() -> HTMLResponse:
-    """Swagger UI, from this host alone."""
+    """Swagger UI, served from this host alone."""
     return HTMLResponse(_templates().get_template("docs.html").render(), headers=_DOCS_HEADERS)
 
 

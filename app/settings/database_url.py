@@ -1,4 +1,4 @@
-"""Database URLs, as operators and hosts write them: the driver, and the options for TLS."""
+"""Database URLs as operators write them: the driver, and the TLS options."""
 
 import ssl
 from importlib.util import find_spec
@@ -15,7 +15,7 @@ _DRIVERS = {
     "mariadb": "mariadb+aiomysql",
 }
 _EXTRAS = {"asyncpg": "postgres", "aiomysql": "mysql"}
-# libpq's names and MySQL's for the same things, and asyncpg's.
+# The names of libpq, MySQL and asyncpg.
 _TLS = {
     "ssl": "mode",
     "sslmode": "mode",
@@ -47,9 +47,9 @@ _OPTIONS = {
 
 
 def with_driver(url: str) -> str:
-    """Return `url` with the driver that Keystead uses for it.
+    """Return `url` with the driver that Keystead uses.
 
-    Raises ValueError, without a word of the URL's, for one that cannot work: an unknown database
+    Raises ValueError, which never quotes the URL, for a URL that cannot work: an unknown database
     or option, a driver that is not installed, certificates that cannot be read.
     """
     scheme, separator, rest = url.partition(":")
@@ -64,7 +64,7 @@ def with_driver(url: str) -> str:
     if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise ValueError("a database in memory is gone with its connection: name a file")
     if "@" in (parsed.host or ""):
-        # It would be shown, with the end of the password in it, when it does not answer.
+        # The host is shown in errors, and would hold the end of the password.
         raise ValueError("an @ too many in the database URL: special characters as %XX")
     driver = parsed.get_driver_name()
     if find_spec(driver) is None:
@@ -74,7 +74,7 @@ def with_driver(url: str) -> str:
 
 
 def with_credentials(url: str, username: str, password: str) -> str:
-    """Return `url` for this user and password. Raises ValueError, without a word of the URL's."""
+    """Return `url` with this user and password. Raises ValueError, which never quotes the URL."""
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
@@ -84,10 +84,10 @@ def with_credentials(url: str, username: str, password: str) -> str:
 
 
 def split_tls_options(url: URL) -> tuple[URL, str | None, ssl.SSLContext | None]:
-    """Return `url` without its TLS options, the mode they ask for, and the context for it.
+    """Return `url` without its TLS options, the mode they ask for, and the TLS context.
 
-    The mode is `disable`, `prefer`, `require`, `verify-ca` or `verify-full`; None: the driver's
-    own. Raises ValueError for what is unknown or cannot be read.
+    The mode is `disable`, `prefer`, `require`, `verify-ca` or `verify-full`; None for the driver's
+    own. Raises ValueError for unknown options and unreadable files.
     """
     given = {name.replace("-", "_"): value for name, value in url.query.items()}
     if unknown := given.keys() - _OPTIONS[url.get_driver_name()]:
@@ -100,7 +100,7 @@ def split_tls_options(url: URL) -> tuple[URL, str | None, ssl.SSLContext | None]
     if mode is None:
         raise ValueError(f"unknown TLS mode in the database URL: {', '.join(sorted(set(_MODES)))}")
     if mode == "require" and "ca" in tls:
-        # As libpq does: who names an authority wants it asked.
+        # As libpq does: with an authority given, the certificate is verified.
         mode = "verify-ca"
     return plain, mode, None if mode == "disable" else _context(mode, tls)
 

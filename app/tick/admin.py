@@ -1,4 +1,4 @@
-"""How the jobs are, for superusers: what `keystead tick status` and `history` print, as JSON."""
+"""`GET /admin/ticks`: the status and history of the jobs, for superusers."""
 
 from datetime import datetime
 from typing import Annotated
@@ -20,7 +20,7 @@ class TickStatus(BaseModel):
 
 
 class TickHistory(BaseModel):
-    """The newest first. `next`: pass it as `before` to get those before them; null at the end."""
+    """The newest first. Pass `next` as `before` for the next page; null at the end."""
 
     items: list[Run]
     next: datetime | None
@@ -28,7 +28,7 @@ class TickHistory(BaseModel):
 
 @router.get("", name="tick:status", summary="See how the jobs are")
 async def status(runner: RunnerDep, session: SessionDep) -> TickStatus:
-    """How late each job is, what its last run did, when it is tried next."""
+    """The lag, the last run and the next run of each job."""
     return TickStatus(items=await runs.statuses(session, runner))
 
 
@@ -46,10 +46,10 @@ async def history(
     before: AwareDatetime | None = None,
     dead: bool = False,
 ) -> TickHistory:
-    """The job's runs; those due `before` a time; the `dead` alone, which were given up."""
+    """The runs of a job; those due `before` a time; only the `dead` ones, which were given up."""
     if job not in runner.jobs:
         raise NotFound
-    # One more than requested tells whether there are more.
+    # One more row than requested shows whether there is a next page.
     found = await runs.history(session, job, limit=limit + 1, before=before, dead=dead)
     more = len(found) > limit
     items = found[:limit]

@@ -1,7 +1,7 @@
-"""Who may work on which occurrence: every change of a job's row, and of the record of its runs.
+"""Claims: every change of a job's row and of the record of its runs.
 
-The lease keeps others away while somebody works; the fence keeps an owner from committing after
-its lease ran out. See M. Kleppmann, "How to do distributed locking" (2016), on fencing tokens.
+A lease keeps other processes away while one runs the job; a fencing token keeps a process whose
+lease has expired from committing. See M. Kleppmann, "How to do distributed locking" (2016).
 """
 
 import random
@@ -26,12 +26,12 @@ Status = Literal["done", "replayed", "superseded", "running", "failed"]
 
 
 class LostFence(Exception):
-    """The lease ran out and somebody else claimed the job: what was done since is rolled back."""
+    """The lease expired and another process claimed the job: the work since then is rolled back."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What outcome of one occurrence of a job."""
+    """The outcome of one occurrence of a job."""
 
     job: str
     occurrence: datetime
@@ -42,11 +42,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to work on an occurrence, while nobody has claimed the job since.
+    """The right to run an occurrence, valid until another process claims the job.
 
-    `done_through`: what is dealt with once this occurrence is.
-    `attempts`: tries of the job since its last success, this one included unless made by hand.
-    `last`: whether the job is given up if this one fails.
+    `done_through`: the newest occurrence that is finished once this one is.
+    `attempts`: tries of the job since its last success, with this one; a retry by hand is not
+    counted.
+    `last`: whether the occurrence is given up if this try fails.
     """
 
     job: Job
@@ -60,7 +61,7 @@ class Claim:
 
     @property
     def mine(self) -> Update:
-        """An UPDATE of the job's row that finds none once somebody else has claimed it."""
+        """An UPDATE of the job's row that matches only while this claim holds."""
         return update(TickJob).where(
             TickJob.name == self.job.name,
             TickJob.fence == self.fence,
@@ -72,8 +73,10 @@ class Claim:
         return round((time.monotonic() - self._began) * 1_000)
 
     async def check_fence(self, session: AsyncSession, **values: object) -> None:
-        """Lock the job's row until the session's commit. Raises LostFence."""
-        # An UPDATE, because it keeps the row locked on every database.
+        """Lock the job's row until the commit. Raises LostFence if another process has claimed the
+        job.
+        """
+        # An UPDATE locks the row on all four databases.
         if await execute_rowcount(session, self.mine.values(fence=self.fence, **values)) != 1:
             raise LostFence(self.job.name)
 
@@ -81,7 +84,7 @@ class Claim:
 async def acquire(
     session: AsyncSession, job: Job, period: int, requested: int, owner: str, trigger: str
 ) -> Claim | Outcome:
-    """Claim the next occurrence up to `requested`, or return why there is nothing to claim."""
+    """Claim the next occurrence up to `requested`, or return why none can be claimed."""
     now = await database_now(session)
     row = await session.get_one(TickJob, job.name)
     if row.done_through >= requested:
@@ -113,9 +116,9 @@ async def acquire(
 async def acquire_for_retry(
     session: AsyncSession, job: Job, occurrence: int, owner: str
 ) -> Claim | Outcome:
-    """Claim an occurrence that is past and was not done, for one more try by hand.
+    """Claim an unfinished occurrence of the past, for a retry by hand.
 
-    Returns why not, if it was done, never begun, or somebody is at work on the job.
+    Returns its outcome if it is done, was never started, or the job is running.
     """
     now = await database_now(session)
     row = await session.get(TickJob, job.name)
@@ -139,14 +142,14 @@ async def acquire_for_retry(
 
 
 async def finish(session: AsyncSession, claim: Claim, result: dict[str, Any]) -> None:
-    """Record that the work is done, in the transaction that did it. Raises LostFence."""
+    """Record success, in the transaction of the work. Raises LostFence."""
     counted = {"done": TickJob.done + 1, "worked_ms": TickJob.worked_ms + claim.worked_ms}
     await claim.check_fence(session, **_freed(claim), attempts=0, **counted)
     await _record(session, claim, "done", result=result)
 
 
 async def fail(session: AsyncSession, claim: Claim, error: str) -> Outcome:
-    """Let go of a job that failed: for a while, or of this occurrence for good."""
+    """Record failure: the job is retried after a pause, or the occurrence is given up."""
     if claim.last:
         values = _freed(claim) | {"attempts": 0, "dead": TickJob.dead + 1}
     else:
@@ -154,27 +157,27 @@ async def fail(session: AsyncSession, claim: Claim, error: str) -> Outcome:
         values = {"owner": None, "lease_until": until}
     values |= {"failed": TickJob.failed + 1, "worked_ms": TickJob.worked_ms + claim.worked_ms}
     if await execute_rowcount(session, claim.mine.values(**values)) != 1:
-        # The commit that seemed to fail went through; or somebody else has the job.
+        # The commit that seemed to fail succeeded, or another process has the job.
         return await recorded_outcome(session, claim.job, claim.occurrence)
     await _record(session, claim, "dead" if claim.last else "failed", error=error)
     return make_outcome(claim.job, claim.occurrence, "failed", error=error)
 
 
 async def release(session: AsyncSession, claim: Claim) -> None:
-    """Let go of a job that was interrupted, as if this try had not been."""
+    """Release a job that was interrupted, without counting the try."""
     values = {"owner": None, "lease_until": NEVER, "attempts": max(0, claim.attempts - 1)}
     if await execute_rowcount(session, claim.mine.values(**values)) == 1:
         await _record(session, claim, "failed", error="interrupted: the process is stopping")
 
 
 async def count_replay(session: AsyncSession, job: Job) -> None:
-    """Add one to how often a delivery found its occurrence done."""
+    """Count a delivery whose occurrence was already done."""
     row = update(TickJob).where(TickJob.name == job.name)
     await session.execute(row.values(replayed=TickJob.replayed + 1))
 
 
 async def recorded_outcome(session: AsyncSession, job: Job, occurrence: int) -> Outcome:
-    """Return what outcome of an occurrence that is dealt with."""
+    """Return the outcome of an occurrence that is finished."""
     run = await session.get(TickRun, {"name": job.name, "occurrence": occurrence})
     if run is not None and run.state == "done":
         return make_outcome(job, occurrence, "replayed", result=run.result)
@@ -210,8 +213,8 @@ async def _waiting(session: AsyncSession, job: Job, row: TickJob, requested: int
 async def _seize(
     session: AsyncSession, claim: Claim, row: TickJob, now: datetime, trigger: str, *free: Any
 ) -> bool:
-    """Write the claim into the job's row, if that is still as `free` says, and begin its record."""
-    # Whoever still holds it is taken for dead: the lease has run out.
+    """Write the claim into the job's row, if it matches `free`, and start the run's record."""
+    # An owner whose lease has expired is taken for dead.
     lost = row.occurrence if row.owner is not None else None
     values = {
         "fence": claim.fence,
@@ -268,5 +271,5 @@ def _freed(claim: Claim) -> dict[str, Any]:
 
 
 def _pause(attempts: int) -> timedelta:
-    """Return how long to wait after `attempts` failures: doubling from 5 s, spread."""
+    """Return the pause after `attempts` failures: 5 s, doubled each time, plus up to 25 %."""
     return timedelta(seconds=5 * 2 ** (attempts - 1) * random.uniform(1, 1.25))

@@ -1,4 +1,4 @@
-"""One try at one occurrence of a job: what the job's function is given."""
+"""The job context: the argument of a job's function."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,11 +14,11 @@ from app.tick.job import due_at
 
 
 class Stopping(Exception):
-    """The process was requested to stop: what is left is for the next try, here or elsewhere."""
+    """The process is stopping: the rest of the work is for the next try."""
 
 
 class JobContext:
-    """The right to work on an occurrence, and the transactions to do it in."""
+    """One try at one occurrence of a job, and the transactions to run it in."""
 
     def __init__(
         self, resources: Resources, claim: Claim, session: AsyncSession, deadline: asyncio.Timeout
@@ -33,14 +33,14 @@ class JobContext:
 
     @property
     def scheduled_at(self) -> datetime:
-        """When this occurrence was due: the same at every try, whenever it runs."""
+        """The time at which this occurrence was due (aware, UTC), the same at every try."""
         return due_at(self.occurrence)
 
     async def begin(self) -> AsyncSession:
-        """Return the session whose commit is the record of this run: all of it happens, or none.
+        """Return the session that is committed together with the record of this run.
 
-        From here on the job's row is locked (on SQLite, every row is), so begin late. Raises
-        LostFence if somebody else has the job.
+        Locks the job's row until the end (on SQLite, the whole database), so call it late. Raises
+        LostFence if another process has claimed the job.
         """
         if not self._begun:
             await self._claim.check_fence(self._session)
@@ -49,11 +49,10 @@ class JobContext:
 
     @asynccontextmanager
     async def batch(self) -> AsyncIterator[AsyncSession]:
-        """Give a session for a part of a long job; it is committed by itself, at the block's end.
+        """Give a session for one part of a long job, committed at the end of the block.
 
-        The lease and the time for the work begin anew. Parts that were committed stay when a later
-        one fails, and the next try finds them done. Raises LostFence, or Stopping, before anything
-        is changed.
+        Renews the lease and the job's time limit. Committed parts stay when a later one fails: the
+        next try must find them done. Raises LostFence, or Stopping, before the block runs.
         """
         if self._begun:
             raise RuntimeError("a batch after begin() would wait for its own lock")

@@ -1,11 +1,11 @@
-"""The job of the original notes: it counts."""
+"""The job of the original notes: a counter."""
 
 from app.tick.context import JobContext
 from app.tick.tables import TickCounter
 
 
 async def count(context: JobContext) -> dict[str, int]:
-    """Add one. In one transaction with the record of the run, so each occurrence counts once."""
+    """Add one, in the transaction that records the run, so that each occurrence counts once."""
     session = await context.begin()
     counter = await session.get(TickCounter, context.job.name)
     if counter is None:

@@ -1,4 +1,4 @@
-"""What a periodic job is."""
+"""The definition of a periodic job."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from app.tick.context import JobContext
 
-# Beyond a job's time, so that its owner gives up before somebody else may begin.
+# Beyond a job's timeout, so that it has stopped before another process may claim it.
 LEASE_MARGIN = timedelta(seconds=10)
 MAX_NAME = 64  # characters
 CATCH_UPS = ("latest", "all", "skip")
@@ -16,18 +16,17 @@ CATCH_UPS = ("latest", "all", "skip")
 
 @dataclass(frozen=True)
 class Job:
-    """Work that happens once an occurrence: docs/tick.md has the guarantee.
+    """A function that runs once an occurrence; docs/tick.md has the guarantee.
 
-    `name`: never changes, because what was done is kept under it.
-    `every`: seconds between two occurrences, which are the multiples of it in Unix time; None for
-    the tick's own period (KEYSTEAD_TICK_SECONDS).
-    `run`: called with a JobContext; what it returns is kept as the result (JSON).
-    `catch_up`: what becomes of occurrences that nobody ran in time. `latest`: the newest runs,
-    however late, the others are left out; `all`: each in its order, the last hundred of them;
-    `skip`: none runs any more once its successor is due.
-    `timeout`: seconds that a run may take, and each batch of it anew.
+    `name`: identifies the job in the database; never rename one.
+    `every`: seconds between occurrences, which are its multiples in Unix time; None for
+    KEYSTEAD_TICK_SECONDS.
+    `run`: called with a JobContext; its result is stored as JSON.
+    `catch_up`: the occurrences that run late. `latest`: only the newest; `all`: each in order, the
+    last hundred at most; `skip`: none, once the next one is due.
+    `timeout`: seconds for a run, and for each batch of it.
 
-    Raises ValueError for what cannot be.
+    Raises ValueError for an invalid field.
     """
 
     name: str
@@ -48,7 +47,7 @@ class Job:
 
     @property
     def lease(self) -> timedelta:
-        """For how long a claim, or a batch, keeps others away."""
+        """The lifetime of a claim, renewed by each batch."""
         return timedelta(seconds=self.timeout) + LEASE_MARGIN
 
 
@@ -57,5 +56,5 @@ def _is_period(seconds: object) -> bool:
 
 
 def due_at(occurrence: int) -> datetime:
-    """Return when an occurrence (Unix seconds) is due."""
+    """Return the time at which an occurrence (Unix seconds) is due."""
     return datetime.fromtimestamp(occurrence, UTC)

@@ -1,4 +1,4 @@
-"""The local trigger: each job at its moments by the clock, for as long as the server runs."""
+"""The local trigger: runs each job at its occurrences while the server runs."""
 
 import asyncio
 import signal
@@ -15,31 +15,31 @@ from app.tick.runner import Runner
 
 log = structlog.get_logger()
 
-# Our idea of the database's clock may be a little ahead of it, and that clock decides what is due.
+# Our estimate of the database's clock, which decides, may be slightly ahead of it.
 _LATE_SECONDS = 0.02
 
 
 @asynccontextmanager
 async def local_loop(runner: Runner) -> AsyncIterator[None]:
-    """Run each job at its occurrences until the process is to stop, or the block ends.
+    """Run each job at its occurrences until the process is stopping, or the block ends.
 
-    What is under way then is finished, within the time that its job has.
+    Runs that have started are finished within their job's timeout.
     """
     stopping = runner.resources.stopping
     tasks: set[asyncio.Task[None]] = set()
 
     async def start(job: Job) -> None:
-        # It waits after the work, and so would drift: we wait for the clock ourselves, before.
+        # repeat_every sleeps after the work, and so drifts: sleep until the occurrence before it.
         @repeat_every(seconds=0, on_exception=_log)
         async def beat() -> None:
             task = asyncio.current_task()
             assert task is not None
             if task in tasks:
                 await _wait(_until_next(runner, job), stopping)
-            # Else this is the first time: what came due while nobody ran is due now.
+            # The first call runs the occurrences that were missed.
             tasks.add(task)
             if stopping.is_set():
-                # The one way out of repeat_every that it does not take for a failure.
+                # The only exception that repeat_every does not take for a failure.
                 raise asyncio.CancelledError
             await runner.tick("loop", only=job.name)
 
@@ -47,7 +47,7 @@ async def local_loop(runner: Runner) -> AsyncIterator[None]:
 
     for job in runner.jobs.values():
         await start(job)
-    # Each task makes itself known before it first waits.
+    # Each task adds itself to `tasks` before it first waits.
     await asyncio.sleep(0)
     try:
         with _told_by_signal(stopping):
@@ -62,7 +62,7 @@ async def local_loop(runner: Runner) -> AsyncIterator[None]:
 
 @contextmanager
 def _told_by_signal(stopping: asyncio.Event) -> Iterator[None]:
-    """Set `stopping` with the signal to stop, not only once the server has sent its last answer."""
+    """Set `stopping` at the signal: the server's own shutdown comes after its last answer."""
     loop = asyncio.get_running_loop()
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
@@ -74,11 +74,11 @@ def _told_by_signal(stopping: asyncio.Event) -> Iterator[None]:
 
     try:
         for number, handler in before.items():
-            # Only a server handles it; elsewhere the signal does what it always does.
+            # Only replace a server's handler; without one the signal ends the process.
             if callable(handler):
                 signal.signal(number, stop)
     except ValueError:
-        pass  # not in the main thread: whoever runs us there ends the block
+        pass  # not in the main thread, where no signal arrives
     try:
         yield
     finally:

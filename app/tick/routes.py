@@ -1,4 +1,4 @@
-"""`POST /tick`: lets something outside say that time has passed."""
+"""`POST /tick`: the trigger of an external scheduler."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -16,14 +16,14 @@ from app.tick.dependencies import RunnerDep
 router = APIRouter(tags=["tick"])
 
 RETRY_AFTER = 5
-# Of one process. A scheduler asks once a period; whoever has stolen the token, as often as he can.
+# Calls to one process. A scheduler makes one a period; a stolen token must not load the database.
 PER_MINUTE = 120
 
 
 class TickRequest(BaseModel):
-    """Which occurrence: the one that `scheduled_at` falls into (ISO 8601 with an offset).
+    """The occurrence that `scheduled_at` falls into (ISO 8601 with an offset); by default, now.
 
-    What is misspelt would ask for everything, so it is refused.
+    An unknown field is refused: a misspelt one would run every job.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -33,7 +33,7 @@ class TickRequest(BaseModel):
 
 
 class JobReport(BaseModel):
-    """What outcome of a job. `replayed`: it was done before, this is the stored result."""
+    """The outcome of a job. `replayed`: it was done before; this is the stored result."""
 
     job: str
     occurrence: datetime
@@ -76,7 +76,7 @@ class TickReport(BaseModel):
 async def tick(
     request: Request, runner: RunnerDep, response: Response, body: TickRequest | None = None
 ) -> TickReport:
-    """Run what is due. Sent again, for whatever reason, it happens once."""
+    """Run the jobs that are due. A call that is repeated runs no occurrence twice."""
     body = body or TickRequest()
     limit: AsyncLimiter = request.state.tick_limit
     if not limit.has_capacity():

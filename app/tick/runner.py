@@ -1,4 +1,4 @@
-"""Runs jobs: claim an occurrence, work behind a fence, record it in the same transaction."""
+"""The runner: claims an occurrence, runs it, and records it in the same transaction."""
 
 import asyncio
 import os
@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 
 class Runner:
-    """Runs the jobs that it is given. Any number of runners on one database are one scheduler.
+    """Runs jobs. Any number of runners on one database act as one scheduler.
 
     Raises ValueError if two jobs have one name.
     """
@@ -39,7 +39,7 @@ class Runner:
         self.jobs = {job.name: job for job in jobs}
         if len(self.jobs) < len(jobs):
             raise ValueError("two jobs have one name")
-        self.skew = timedelta()  # the database's clock less ours, as last seen
+        self.skew = timedelta()  # the database's clock minus ours, when last read
         self._owner = f"{socket.gethostname()[:32]}:{os.getpid()}:{new_id().hex[-8:]}"
 
     def period(self, job: Job) -> int:
@@ -52,10 +52,10 @@ class Runner:
         scheduled_at: datetime | None = None,
         only: str | None = None,
     ) -> list[Outcome]:
-        """Run what is due at `scheduled_at` (default: now): every job, or `only` one.
+        """Run the jobs that are due at `scheduled_at` (default: now): all, or `only` one.
 
-        Raises UnknownJob; TickBadTime for a time without an offset, before 1970, or more than a
-        job's period in the future.
+        Raises UnknownJob, and TickBadTime for a time without an offset, before 1970, or more than a
+        job's period ahead.
         """
         jobs = [self._known(only)] if only is not None else list(self.jobs.values())
         now = await self._now()
@@ -67,16 +67,16 @@ class Runner:
         return [await self.run(job, at, trigger) for job in jobs]
 
     async def retry(self, name: str, scheduled_at: datetime) -> Outcome:
-        """Try once more an occurrence of the past that was not done, as somebody requested by hand.
+        """Retry an unfinished occurrence of the past, as the operator requested.
 
-        Returns `superseded` if it was never begun. Raises UnknownJob.
+        Returns `superseded` if it was never started. Raises UnknownJob.
         """
         job = self._known(name)
         claim = await self._claim_again(job, self._occurrence(job, scheduled_at))
         return await self._work(claim) if isinstance(claim, Claim) else claim
 
     async def run(self, job: Job, at: datetime, trigger: str) -> Outcome:
-        """Run the occurrence of `job` that `at` falls into, after those it has to make up for."""
+        """Run the occurrence of `job` that `at` falls into, after the missed ones that are due."""
         requested = self._occurrence(job, at)
         await self._introduce(job, requested - self.period(job))
         while not self.resources.stopping.is_set():
@@ -100,7 +100,7 @@ class Runner:
 
     @retry_on_conflict
     async def _introduce(self, job: Job, done_through: int) -> None:
-        """Make the row of a job that was never seen before."""
+        """Insert the row of a new job."""
         async with self.resources.database.transaction() as session:
             if await session.get(TickJob, job.name) is not None:
                 return
@@ -123,7 +123,7 @@ class Runner:
             period = self.period(job)
             claim = await claims.acquire(session, job, period, requested, self._owner, trigger)
         if isinstance(claim, Claim) and claim.attempts > MAX_ATTEMPTS:
-            # Every try before took its process down: there is no error to show but that.
+            # Every try before ended its process: there is no other error to record.
             return await self._fail(claim, "the process died at every attempt")
         return claim
 
@@ -133,7 +133,7 @@ class Runner:
             return await claims.acquire_for_retry(session, job, occurrence, self._owner)
 
     async def _work(self, claim: Claim) -> Outcome:
-        """Do the job's work, within its time, and tell what came of it."""
+        """Run the job within its timeout, and return the outcome."""
         job = claim.job
         seen = log.bind(job=job.name, occurrence=claim.occurrence)
         try:
@@ -153,7 +153,7 @@ class Runner:
 
     @retry_on_conflict
     async def _do(self, claim: Claim, deadline: asyncio.Timeout) -> dict[str, Any]:
-        """Do the job's work and record it in the same transaction; return its result."""
+        """Run the job and record it in the same transaction; return its result."""
         async with self.resources.database.transaction() as session:
             context = JobContext(self.resources, claim, session, deadline)
             with _nobody_commits(session):
@@ -172,7 +172,7 @@ class Runner:
             await claims.release(session, claim)
 
     async def _count_replay(self, job: Job, outcome: Outcome, trigger: str) -> None:
-        # Each process's own loop asks for the same occurrence: that is no second delivery.
+        # The loops of all processes request the same occurrence: that is no repeated delivery.
         if outcome.status == "replayed" and trigger != "loop":
             await self._note_replay(job)
 
@@ -190,7 +190,7 @@ class Runner:
 
 @contextmanager
 def _nobody_commits(session: AsyncSession) -> Iterator[None]:
-    """Refuse a commit inside the block: what it kept would have no record, and happen again."""
+    """Refuse a commit in the block: the work would be kept without its record, and run again."""
 
     def refuse(_: object) -> None:
         raise RuntimeError("a job does not commit: its work and its record are one transaction")

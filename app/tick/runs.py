@@ -1,4 +1,4 @@
-"""What is known of jobs and their runs: for people, for probes, for Prometheus."""
+"""The status of jobs and the history of their runs."""
 
 import math
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ LATE_PERIODS = 3
 
 
 class Run(BaseModel):
-    """One occurrence of a job that was begun. `seconds`: from its last claim to its end."""
+    """One run of an occurrence. `seconds`: from its last claim to its end."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -33,12 +33,12 @@ class Run(BaseModel):
 
 
 class JobStatus(BaseModel):
-    """How a job is. Times are UTC; `lag` is in seconds.
+    """The status of a job. Times are UTC.
 
-    `lag`: for how long the oldest occurrence that was not dealt with has been due, 0 without one.
-    `attempts`: tries since the last success. `next`: when it is tried next, if somebody ticks.
-    `dead`: occurrences that were given up, of those still kept.
-    `done` to `replayed`: how often that happened, since the job was first seen.
+    `lag`: seconds for which the oldest unfinished occurrence has been due; 0 without one.
+    `attempts`: tries since the last success. `next`: the time of the next try.
+    `dead`: occurrences that were given up, of the runs still kept.
+    `done` to `replayed`: counts since the job was first run.
     """
 
     job: str
@@ -60,7 +60,7 @@ class JobStatus(BaseModel):
 
 
 async def statuses(session: AsyncSession, runner: Runner) -> list[JobStatus]:
-    """Return how each of the runner's jobs is."""
+    """Return the status of each of the runner's jobs."""
     now = await database_now(session)
     rows = {row.name: row for row in await session.scalars(select(TickJob))}
     found = []
@@ -80,7 +80,7 @@ async def history(
     before: datetime | None = None,
     dead: bool = False,
 ) -> list[Run]:
-    """Return the newest runs of `job`, those due `before` a time, or the `dead` alone."""
+    """Return the newest runs of `job`; those due `before` a time; only the `dead` ones."""
     wanted = select(TickRun).where(TickRun.name == job)
     if before is not None:
         wanted = wanted.where(TickRun.occurrence < math.ceil(before.timestamp()))
@@ -91,7 +91,7 @@ async def history(
 
 
 async def late(runner: Runner) -> list[str]:
-    """Return a line for each job that is late by more than LATE_PERIODS of its periods."""
+    """Return a line for each job whose lag exceeds LATE_PERIODS of its periods."""
     async with runner.resources.database.transaction() as session:
         now = await database_now(session)
         seen = (await session.execute(select(TickJob.name, TickJob.done_through))).all()
@@ -106,7 +106,7 @@ async def late(runner: Runner) -> list[str]:
 
 
 async def purge(session: AsyncSession, limit: int) -> int:
-    """Delete up to `limit` runs older than KEEP_DAYS. Returns how many."""
+    """Delete up to `limit` runs older than KEEP_DAYS. Returns how many were deleted."""
     now = await database_now(session)
     key = tuple_(TickRun.name, TickRun.occurrence)
     old = (

@@ -1,4 +1,4 @@
-"""What is known of periodic jobs, and of each of their runs."""
+"""The tables of periodic jobs and of their runs."""
 
 from datetime import datetime
 from typing import Any
@@ -15,12 +15,12 @@ def _sum() -> MappedColumn[int]:
 
 
 class TickJob(Base):
-    """A job and who holds it. Occurrences are Unix seconds; times are the database's clock.
+    """A job and its present owner. Occurrences are Unix seconds; times are the database's clock.
 
-    `fence` grows with every claim: an owner that finds another number has lost the job.
-    After a failure nobody holds it, and `lease_until` is when it may be tried again; `attempts` are
-    the tries since the last success. From `done` on: how often what happened, with `worked_ms` the
-    milliseconds that tries took, done or failed.
+    `fence` grows with every claim: an owner that finds another number has lost the job. After a
+    failure there is no owner, and `lease_until` is the time of the next try; `attempts` are the
+    tries since the last success. `done` to `replayed` count outcomes; `worked_ms` sums the
+    milliseconds of all tries.
     """
 
     __tablename__ = "tick_job"
@@ -44,7 +44,7 @@ PRIMARY_KEY = "pk_tick_job"
 
 
 class TickRun(Base):
-    """One occurrence of a job: what outcome of it."""
+    """One occurrence of a job and its outcome."""
 
     __tablename__ = "tick_run"
     __table_args__ = (
@@ -66,7 +66,7 @@ class TickRun(Base):
 
 
 class TickCounter(Base):
-    """Numbers that jobs count up."""
+    """Counters of jobs."""
 
     __tablename__ = "tick_counter"
 
