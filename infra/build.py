@@ -1,6 +1,6 @@
-"""Builds what AWS Lambda runs: the application, what it needs, and their bytecode.
+"""Build the artifact for AWS Lambda: the application, its dependencies, and their bytecode.
 
-/var/task is read-only there: what comes without bytecode is compiled at every cold start.
+/var/task is read-only: a module without bytecode is compiled at every cold start.
 """
 
 import argparse
@@ -14,18 +14,18 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 REQUIREMENTS = ROOT / "requirements" / "lambda.txt"
 OURS = ("handler.py", "app", "migrations")
-# How pip names the architectures that Lambda has.
+# pip's names of Lambda's architectures.
 PLATFORMS = {"arm64": "aarch64", "x86_64": "x86_64"}
-# cryptography: aiomysql logs in with it. PyJWT finds it where it is there, but signs with SHA-256.
+# cryptography: aiomysql logs in with it. PyJWT imports it if installed, but signs with SHA-256.
 DRIVERS = {
     "postgresql": {"asyncpg"},
     "mysql": {"aiomysql", "pymysql", "cryptography"},
     "sqlite": {"aiosqlite"},
 }
-# fastapi-utils times functions with it; ours it does not, and there is no wheel for arm64.
+# Only fastapi-utils' timing imports it, and there is no wheel for arm64.
 NOT_IMPORTED = {"psutil"}
-# The command line, the tests and the documentation of what is in there; and pydantic's first
-# version, which FastAPI would import to see that no model is one of it, and can do without.
+# The command line, tests and documentation of the packages; and pydantic's first version, which
+# FastAPI imports only to recognise its models.
 USELESS = (
     "bin",
     "*/tests",
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def build(folder: Path, driver: str, architecture: str, python: str) -> None:
-    """Build into `folder`. Raises SystemExit if the runtime's Python is not there to compile."""
+    """Build into `folder`. Raises SystemExit if the runtime's Python is not installed here."""
     interpreter = find_interpreter(python)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -87,23 +87,23 @@ def find_uv() -> str | None:
 
 
 def said(*command: str) -> str:
-    """Return what `command` printed; nothing if it failed."""
+    """Return the output of `command`; an empty text if it failed."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def requirements(driver: str) -> str:
-    """Return the exact versions that are needed, without the drivers of other databases."""
+    """Return the pinned requirements, without the drivers of other databases."""
     others = set().union(NOT_IMPORTED, *DRIVERS.values()) - DRIVERS[driver]
     listed = re.split(r"^(?=\w)", REQUIREMENTS.read_text(), flags=re.MULTILINE)
     return "".join(entry for entry in listed if entry.partition("==")[0] not in others)
 
 
 def install(wanted: Path, folder: Path, platform: str, python: str) -> None:
-    """Put wheels into `folder`: for another machine than this one, so nothing is built here."""
+    """Install wheels into `folder`, for another machine than this one: nothing is built."""
     what = ["--target", str(folder), "--no-deps", "--require-hashes", "-r", str(wanted)]
     wheels = ["--only-binary", ":all:", "--python-version", python]
-    # Amazon Linux 2023, which the runtime is made of, has glibc 2.34.
+    # The runtime is Amazon Linux 2023, with glibc 2.34.
     if (found := find_uv()) is not None:
         tool = [found, "pip", "install", "--quiet", "--link-mode", "copy"]
         there = ["--python-platform", f"{platform}-manylinux_2_34"]
@@ -115,7 +115,7 @@ def install(wanted: Path, folder: Path, platform: str, python: str) -> None:
 
 
 def run(command: list[str], **options: Any) -> None:
-    """Run it. Raises SystemExit if it fails, which has said why."""
+    """Run `command`. Raises SystemExit if it fails; its own output says why."""
     if code := subprocess.run(command, check=False, **options).returncode:
         raise SystemExit(code)
 

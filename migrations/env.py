@@ -1,4 +1,4 @@
-"""How a migration runs: one at a time, each revision whole, the same on every database."""
+"""Alembic's environment: one migrator at a time, each revision atomic, on every database."""
 
 import asyncio
 import logging
@@ -26,12 +26,12 @@ def configure(**target: Any) -> None:
     """Configure Alembic for a connection, or for a URL when only SQL is wanted."""
     context.configure(
         target_metadata=metadata,
-        # SQLite can roll DDL back, which Alembic does not know.
+        # SQLite can roll DDL back, unlike Alembic's default for it.
         transactional_ddl=None if _dialect(target) != "sqlite" else True,
         transaction_per_migration=True,
-        # Off: op.add_column means the same everywhere, where a batch rebuilds the table on SQLite
-        # and writes its SQL anew. What SQLite cannot alter in place fails there, loudly: whoever
-        # drops a constraint, or a column that has one, writes `with op.batch_alter_table` by hand.
+        # A batch would rebuild the table on SQLite and write its SQL anew. Without it op.add_column
+        # is the same everywhere, and SQLite refuses the steps that need `with
+        # op.batch_alter_table`.
         render_as_batch=False,
         render_item=render_plain_type,
         process_revision_directives=number_the_revision,
@@ -47,7 +47,7 @@ def _dialect(target: dict[str, Any]) -> str:
 
 
 def render_plain_type(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[False]:
-    """Spell our own column types as what they store: a revision imports nothing of the app."""
+    """Render our column types as the types they store: a revision imports nothing of the app."""
     if kind == "type" and isinstance(item, TypeDecorator):
         return str(_repr_type(item.impl_instance, autogen))
     return False
@@ -56,14 +56,14 @@ def render_plain_type(kind: str, item: Any, autogen: AutogenContext) -> str | Li
 def number_the_revision(
     migration: MigrationContext, revision: Any, directives: Iterable[MigrationScript]
 ) -> None:
-    """Name a new revision by the number after the newest: 0007_slug.py."""
+    """Number a new revision after the newest: 0008_slug.py."""
     head = context.script.get_current_head() or "0"
     for directive in directives:
         directive.rev_id = f"{int(head) + 1:04d}"
 
 
 def finish_revision(ctx: MigrationContext, step: MigrationInfo, *_: Any, **__: Any) -> None:
-    """Check what a revision did, before it is committed, and tell whoever asked for it."""
+    """Check a revision before it is committed, and report it."""
     check_foreign_keys(ctx)
     applied = context.config.attributes.get("applied")
     if applied is not None:
@@ -71,7 +71,7 @@ def finish_revision(ctx: MigrationContext, step: MigrationInfo, *_: Any, **__: A
 
 
 def check_foreign_keys(ctx: MigrationContext) -> None:
-    """Refuse to commit a revision that left rows without their parent; SQLite does not look."""
+    """Refuse to commit a revision that left orphaned rows: SQLite does not check."""
     if ctx.dialect.name == "sqlite" and not ctx.as_sql:
         assert ctx.connection is not None
         orphans = ctx.connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
@@ -80,10 +80,10 @@ def check_foreign_keys(ctx: MigrationContext) -> None:
 
 
 def migrate(connection: Connection) -> None:
-    """Run what Alembic was asked to run."""
+    """Run Alembic's command on a connection."""
     sqlite = connection.dialect.name == "sqlite"
     if sqlite:
-        # A table that is rebuilt is dropped first, and takes its children along where they cascade.
+        # Rebuilding a table drops it first, which would delete the children that cascade.
         connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
         if connection.exec_driver_sql("PRAGMA foreign_keys").scalar_one() != 0:
             raise RuntimeError("foreign keys are still on: is a transaction open?")
@@ -99,7 +99,7 @@ def migrate(connection: Connection) -> None:
 
 
 async def migrate_online(url: str) -> None:
-    """Run it alone, and stall nobody for long. Raises TimeoutError if others leave no room."""
+    """Migrate under the lock, with short waits. Raises TimeoutError if the tables stay in use."""
     say = context.config.attributes.get("waits", log.info)
     async with (
         Database(url, bounded=False) as database,

@@ -1,4 +1,4 @@
-"""Rows without their parent: what an import with the checks off leaves behind."""
+"""Orphaned rows, as an import without foreign key checks leaves them."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ SHOWN = 10
 
 
 def refuse_orphans(connection: Connection) -> None:
-    """Raise CommandError, before anything is changed, if rows lack their parent; names them."""
+    """Raise CommandError, before any change, if rows lack their parent. The message names them."""
     inspector = inspect(connection)
     for name in inspector.get_table_names():
         for key in inspector.get_foreign_keys(name):

@@ -1,4 +1,4 @@
-"""What a migration waits for, and how long: other migrators, and whoever uses the tables."""
+"""The waits of a migration: for other migrators, and for transactions that use the tables."""
 
 import asyncio
 import sqlite3
@@ -13,21 +13,20 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 LOCK_NAME = "keystead migrate"
-# For pg_advisory_lock: any number, as long as it is always the same one.
+# The key of pg_advisory_lock: any constant.
 LOCK_NUMBER = 5_327_861_940
 LOCK_SECONDS = 60
-# A step that waits for its table holds up all who come after it, readers too. So it gives up soon,
-# lets them through for a while, and tries again: about a minute in all.
+# A step that waits for its table blocks all later statements on it, reads too. So it gives up soon,
+# lets them through, and tries again: for about a minute in all.
 TRY_SECONDS = 2
 PAUSES = (0.5, 1, 2, 4, 8, 8, 8, 8)
 
 _WAITED_IN_VAIN = {
     *("55P03", "40P01"),  # PostgreSQL: lock_not_available, deadlock_detected
-    *(1205, 1213),  # MySQL, MariaDB: the same two
+    *(1205, 1213),  # MySQL, MariaDB: the same
     *("SQLITE_BUSY", "SQLITE_LOCKED"),
 }
-# Who has been using tables for longest: the server's number of the connection, what is known of
-# it, and for how many seconds.
+# The transactions that have used tables for longest: connection id, a description, seconds.
 _USERS = {
     "postgresql": """
         SELECT pid, concat_ws(', ', coalesce(usename, backend_type), nullif(application_name, ''),
@@ -45,12 +44,12 @@ _USERS = {
 _USERS["mariadb"] = _USERS["mysql"]
 
 Say = Callable[[str], None]
-"""Tells the operator what is waited for."""
+"""Reports a wait to the operator."""
 
 
 @asynccontextmanager
 async def migration_lock(engine: AsyncEngine, say: Say) -> AsyncIterator[None]:
-    """Let one migrator at a time at this database. Raises TimeoutError after LOCK_SECONDS."""
+    """Hold the migration lock of this database. Raises TimeoutError after LOCK_SECONDS."""
     async with _lock(engine) as take:
         if not await take():
             say("another migration is at work: waiting for it")
@@ -64,7 +63,7 @@ async def migration_lock(engine: AsyncEngine, say: Say) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _lock(engine: AsyncEngine) -> AsyncIterator[Callable[[], Awaitable[bool]]]:
-    """Give what tries to take the lock, without waiting; it is released at the end."""
+    """Give a function that tries to take the lock without waiting. It is released at the end."""
     if engine.dialect.name == "sqlite":
         file = FileLock(f"{engine.url.database}.migrate.lock", timeout=0)
 
@@ -86,11 +85,11 @@ async def _lock(engine: AsyncEngine) -> AsyncIterator[Callable[[], Awaitable[boo
             for function in ("pg_try_advisory_lock", "pg_advisory_unlock")
         )
     else:
-        # The name counts for the whole server, and has at most 64 characters.
+        # The name is one of the whole server, and has at most 64 characters.
         name = f"CONCAT('{LOCK_NAME} ', LEFT(SHA2(DATABASE(), 256), 40))"
         take, release = text(f"SELECT GET_LOCK({name}, 0)"), text(f"SELECT RELEASE_LOCK({name})")
     async with engine.connect() as connection:
-        # In autocommit: a lock held by an open transaction would stop others' index builds.
+        # In autocommit: a lock in an open transaction would block CREATE INDEX CONCURRENTLY.
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         taken = False
 
@@ -109,10 +108,10 @@ async def _lock(engine: AsyncEngine) -> AsyncIterator[Callable[[], Awaitable[boo
 async def patiently(
     connection: AsyncConnection, work: Callable[[Connection], None], say: Say
 ) -> None:
-    """Do `work`, which waits TRY_SECONDS at most for any one lock; again after each of PAUSES.
+    """Run `work` with lock waits of TRY_SECONDS at most; retry it after each of PAUSES.
 
-    `work` begins where its last commit left it. Raises TimeoutError when the tables it wants were
-    in use at each try; it names who uses them where the server tells.
+    `work` continues after its last commit. Raises TimeoutError if the tables were in use at each
+    try; the message names the transactions that use them, where the server tells.
     """
     await _limit_waits(connection)
     for pause in (*PAUSES, None):
@@ -121,10 +120,10 @@ async def patiently(
             return
         except (DBAPIError, sqlite3.OperationalError) as error:
             await connection.rollback()
-            # SQLite's write lock is taken before a statement, and refused by the driver itself.
+            # sqlite3 raises its own error while BEGIN waits for the write lock.
             statement = " ".join((getattr(error, "statement", None) or "BEGIN").split())[:80]
-            # An index that is built beside its table stalls nobody, and leaves a torso behind
-            # that `if_not_exists` would take for the index.
+            # A concurrent index build blocks nothing, and leaves an invalid index behind that
+            # `if_not_exists` would take for a good one.
             if not _waited_in_vain(error) or "CONCURRENTLY" in statement:
                 raise
             reason = f"others use what this step needs ({statement}){await _users(connection)}"
@@ -145,7 +144,7 @@ async def _limit_waits(connection: AsyncConnection) -> None:
         case "sqlite":
             await connection.exec_driver_sql(f"PRAGMA busy_timeout = {TRY_SECONDS * 1_000}")
         case "postgresql":
-            # What runs outside a transaction is an index built beside its table: it may wait.
+            # A statement outside a transaction is a concurrent index build: it may wait.
             await connection.exec_driver_sql(f"SET lock_timeout = '{LOCK_SECONDS}s'")
             event.listen(
                 connection.sync_connection,
@@ -159,7 +158,7 @@ async def _limit_waits(connection: AsyncConnection) -> None:
 
 
 async def _users(connection: AsyncConnection) -> str:
-    """Return who has transactions open, oldest first; empty where this may not be asked."""
+    """Return the open transactions, oldest first; empty where the server refuses to tell."""
     statement = _USERS.get(connection.dialect.name)
     if statement is None:
         return ""

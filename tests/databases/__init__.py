@@ -1,7 +1,7 @@
-"""The databases that the tests run on: real servers, started from nothing.
+"""The databases of the tests: real servers, started by the run.
 
-Each folder of a test has a database of its own on the server of this run, made when it is first
-asked for; on SQLite it lies in the folder.
+Each test folder has a database of its own on the server of this run, created at its first use; on
+SQLite it is a file in the folder.
 """
 
 import os
@@ -21,12 +21,12 @@ _current: Server
 
 
 def open_server(name: str) -> Server:
-    """Return the server called `name`: the one at TEST_<NAME>_URL, or else one of our own."""
+    """Return the server of kind `name`: the one at TEST_<NAME>_URL, or one that is started."""
     return KINDS[name](os.environ.get(f"TEST_{name.upper()}_URL", ""))
 
 
 def use(server: Server) -> None:
-    """Make `server`, which was started, the one of this process."""
+    """Use `server`, which is running, in this process."""
     global _current
     _current = server
 
@@ -37,7 +37,7 @@ def server() -> Server:
 
 
 def database_url(folder: Path) -> str:
-    """Return the URL of the folder's database; make it, empty, if it is not there yet."""
+    """Return the URL of the folder's database; create it empty if it does not exist."""
     name = _current.name_for(folder)
     if name not in _current.made:
         _current.create(name)
@@ -45,13 +45,13 @@ def database_url(folder: Path) -> str:
 
 
 def copy_database(source: Path, folder: Path) -> Path:
-    """Give `folder` a copy of the database of `source`, which nobody uses; return `folder`."""
+    """Copy the database of `source`, which must be unused, for `folder`. Returns `folder`."""
     _current.copy(_current.name_for(source), _current.name_for(folder))
     return folder
 
 
 def drop_database(folder: Path) -> None:
-    """Remove the folder's database."""
+    """Drop the folder's database."""
     _current.drop(_current.name_for(folder))
 
 

@@ -13,15 +13,15 @@ SECONDS = 300
 
 
 class PackageUnavailable(Exception):
-    """These packages cannot be had here; says why."""
+    """The packages cannot be downloaded here."""
 
 
 def unpack(name: str, packages: Sequence[str], folder: Path, suite: str | None = None) -> Path:
-    """Unpack `packages` and all they need under `folder`/`name`, once; return that folder.
+    """Unpack `packages` and their dependencies under `folder`/`name`, once. Returns that folder.
 
-    `suite`: the release to take them from, by default this machine's own. Nothing is installed and
-    any user may do it: apt gets a configuration, a cache and an empty list of packages of its own.
-    Raises PackageUnavailable.
+    `suite`: the release to take them from; by default this machine's. apt gets a configuration, a
+    cache and an empty list of packages of its own, so that any user can do it. Raises
+    PackageUnavailable.
     """
     folder.mkdir(parents=True, exist_ok=True)
     root = folder / name
@@ -36,7 +36,7 @@ def unpack(name: str, packages: Sequence[str], folder: Path, suite: str | None =
 
 
 def distribution() -> str:
-    """Return `debian`, `ubuntu` or another; empty where there is no telling."""
+    """Return `debian`, `ubuntu` or another distribution; empty if unknown."""
     try:
         return platform.freedesktop_os_release()["ID"]
     except OSError:
@@ -78,7 +78,7 @@ def _unpack(packages: Sequence[str], draft: Path, suite: str | None) -> None:
 
 
 def _source(suite: str | None) -> str:
-    """Return a line for apt's list of sources: this machine's own mirror, with `suite`."""
+    """Return a line for apt's list of sources: this machine's mirror, with `suite`."""
     release = platform.freedesktop_os_release()
     own = release.get("VERSION_CODENAME", "")
     wanted = "$(REPO_URI) $(RELEASE) $(COMPONENT)"

@@ -1,4 +1,4 @@
-"""MySQL, Oracle's own, and MariaDB: from PATH, or from Debian's packages."""
+"""Oracle's MySQL, and MariaDB: from PATH, or from Debian's packages."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ CACHE = Path(__file__).parents[2] / ".cache"
 
 
 class _Mysql(OwnServer):
-    """What the two have in common."""
+    """The part that both servers share."""
 
     variable: ClassVar[str]
     daemon: ClassVar[str]
@@ -26,7 +26,7 @@ class _Mysql(OwnServer):
         self.initialize(folder)
 
     def find(self) -> tuple[list[str], Path]:
-        """Return the command that runs the server, and the folder of what came with it."""
+        """Return the command that runs the server, and the folder of its files."""
         found = shutil.which(self.daemon)
         if found is not None and self.is_ours(_run([found, "--version"])):
             return [found], Path(found).resolve().parents[1]
@@ -40,7 +40,7 @@ class _Mysql(OwnServer):
         return debian.command(root, f"usr/sbin/{self.daemon}"), root / "usr"
 
     def is_ours(self, version: str) -> bool:
-        """Whether the program that says `version` is this server, not the other."""
+        """Return whether the program that prints `version` is this server and not the other."""
         raise NotImplementedError
 
     def fetch(self) -> Path:
@@ -69,7 +69,8 @@ class _Mysql(OwnServer):
             "--max-connections=300",
             "--skip-log-bin",
             "--performance-schema=OFF",
-            # A power cut is not what is tested; a killed server is, and survives without these.
+            # The tests kill servers, which loses no committed data without these; they cut no
+            # power.
             "--innodb-flush-log-at-trx-commit=2",
             "--innodb-doublewrite=OFF",
             *(f"--ssl-{part}={self.certificate}" for part in tls),
@@ -115,7 +116,7 @@ class Mysql(_Mysql):
         return "MariaDB" not in version
 
     def fetch(self) -> Path:
-        # On Debian only its unstable release has it; Ubuntu's releases each have it.
+        # Debian has it in its unstable release alone; Ubuntu has it in each.
         if debian.distribution() == "debian":
             return debian.unpack("mysql", ["mysql-server-core"], CACHE, suite="sid")
         return debian.unpack("mysql", ["mysql-server-core-8.0"], CACHE)
@@ -128,7 +129,7 @@ class Mysql(_Mysql):
             *super().options(folder),
             f"--lc-messages-dir={self._base}/share/mysql",
             "--secure-file-priv=NULL",
-            # So that it offers TLS when it is told to, as the others do.
+            # It offers TLS if asked to, like the others.
             "--auto-generate-certs=OFF",
         ]
 

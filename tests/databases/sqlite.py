@@ -9,7 +9,7 @@ from tests.databases.server import Server
 
 
 class Sqlite(Server):
-    """Databases are named by the folder that they lie in."""
+    """A database is named by its folder."""
 
     name = "sqlite"
     version = f"SQLite {sqlite3.sqlite_version}"
@@ -42,4 +42,4 @@ class Sqlite(Server):
         return [line for line in said if line != "ok"] + [f"orphan: {row}" for row in orphans]
 
     def stop(self) -> None:
-        """Leave the files to whoever made the folders."""
+        """The folders belong to the tests that created them."""

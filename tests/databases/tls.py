@@ -1,4 +1,4 @@
-"""TLS in front of PostgreSQL, for the wheel's build has none."""
+"""TLS in front of PostgreSQL, whose wheel is built without."""
 
 import asyncio
 import ssl
@@ -13,7 +13,7 @@ SSL_REQUEST = (8).to_bytes(4) + (80_877_103).to_bytes(4)
 
 @contextmanager
 def tls_in_front(port: int, certificate: Path) -> Iterator[int]:
-    """Offer TLS as PostgreSQL does and hand everything on to `port`; give the port to ask."""
+    """Offer TLS as PostgreSQL does and forward to `port`. Gives the port to connect to."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     loop = asyncio.new_event_loop()
@@ -32,7 +32,7 @@ def tls_in_front(port: int, certificate: Path) -> Iterator[int]:
             inner.write(request)
             await asyncio.gather(_copy(reader, inner), _copy(answers, writer))
         except (OSError, asyncio.IncompleteReadError):
-            pass  # whoever asked did not like what it saw
+            pass  # the client refused the certificate
         finally:
             for end in filter(None, (writer, inner)):
                 end.close()
@@ -43,7 +43,7 @@ def tls_in_front(port: int, certificate: Path) -> Iterator[int]:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-        await asyncio.sleep(0.1)  # TLS takes its leave
+        await asyncio.sleep(0.1)  # TLS's close_notify
 
     start = asyncio.start_server(accept, "127.0.0.1", 0)
     server = asyncio.run_coroutine_threadsafe(start, loop).result(10)

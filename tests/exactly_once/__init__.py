@@ -1,4 +1,4 @@
-"""The guarantee of the tick, under what happens to real processes: `tox -e tick`."""
+"""The guarantee of the tick under kills, freezes and cut connections: `tox -e tick`."""
 
 ROWS = {
     "a": "deliveries of one occurrence at the same time",

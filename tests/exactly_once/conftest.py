@@ -1,4 +1,4 @@
-"""A database of the test's own, and the runners in this process."""
+"""A database of the test's own, and runners in this process."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -30,7 +30,7 @@ def with_runner(folder: Path, work: Callable[[Runner], Awaitable[Any]], job: Job
 
 @pytest.fixture
 def run() -> Run:
-    """Deliver an occurrence in this process; return what became of it."""
+    """Deliver an occurrence in this process; return its outcome."""
 
     def deliver(folder: Path, at: datetime, job: Job = JOB) -> Outcome:
         outcome: Outcome = with_runner(folder, lambda runner: runner.run(job, at, "test"), job)

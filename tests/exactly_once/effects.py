@@ -1,4 +1,4 @@
-"""A job whose effects can be counted: a row for each occurrence, with how often it happened."""
+"""A job whose effects are counted: one row an occurrence, with the number of effects."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,12 +18,12 @@ NOON = int(datetime(2026, 1, 1, 12, tzinfo=UTC).timestamp())
 
 
 def at(number: int) -> datetime:
-    """Return a moment within the n-th occurrence after noon."""
+    """Return a time within the n-th occurrence after noon."""
     return datetime.fromtimestamp(NOON + number * PERIOD + 3, UTC)
 
 
 async def mark(turn: JobContext) -> dict[str, Any]:
-    """Leave one more mark for this occurrence."""
+    """Add one mark for this occurrence."""
     session = await turn.begin()
     name = f"occurrence {turn.occurrence}"
     counter = await session.get(TickCounter, name)
@@ -39,7 +39,7 @@ JOB = Job("mark", PERIOD, mark, catch_up="all")
 
 
 def effects(folder: Path) -> dict[int, int]:
-    """Return how often each occurrence happened, by its number after noon."""
+    """Return the number of effects of each occurrence, by its number after noon."""
     rows = in_database(folder, "SELECT name, value FROM tick_counter WHERE name LIKE 'occ%'")
     return {(int(name.split()[1]) - NOON) // PERIOD: value for name, value in rows}
 
@@ -51,10 +51,10 @@ def states(folder: Path) -> dict[int, str]:
 
 
 async def let_time_pass(runner: Runner) -> None:
-    """Make every lease and every pause run out, however often the job has failed.
+    """Expire every lease and pause, and reset the count of failures.
 
-    Raises DatabaseUnavailable if somebody holds the row.
+    Raises DatabaseUnavailable if another transaction holds the row.
     """
     async with runner.resources.database.transaction() as session:
-        # What is tried here more often than a job would be is not to be given up.
+        # These tests fail a job more often than it would be retried.
         await session.execute(update(TickJob).values(lease_until=NEVER, attempts=1))

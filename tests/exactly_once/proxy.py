@@ -1,4 +1,4 @@
-"""A connection to the database server that is cut at a moment of the test's choosing."""
+"""A connection to the database server that is cut at a chosen message."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,9 +16,9 @@ Where = Literal["before", "after"]
 
 
 class Cut:
-    """Cuts every connection, once: at the n-th message from the client, over all connections.
+    """Cuts every connection once: at the n-th message from the clients, over all connections.
 
-    `before`: the server never sees that message. `after`: it does, and its answer gets lost.
+    `before`: the server never receives that message. `after`: its answer is lost.
     """
 
     def __init__(self, at: int, where: Where) -> None:
@@ -67,7 +67,7 @@ async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 @asynccontextmanager
 async def cut_at(n: int, where: Where, folder: Path) -> AsyncIterator[tuple[Settings, Cut]]:
-    """Serve a way to the folder's database that is cut; give the settings of who goes it."""
+    """Serve a proxy to the folder's database, which is cut. Gives the settings of its client."""
     url, cut = make_url(database_url(folder)), Cut(n, where)
     assert url.host is not None
     assert url.port is not None

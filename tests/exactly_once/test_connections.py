@@ -1,6 +1,6 @@
-"""g: the connection to the database is cut at each message of a run, its commits among them.
+"""g: the connection to the database is cut at each message of a run, commits included.
 
-SQLite has no connection; what takes it away there is the process, in test_kills.py.
+SQLite has no connection: test_kills.py kills its process.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.only("postgres", "mysql", "mariadb")
 
 
 async def deliver_over_a_cut(folder: Path, n: int, where: Where) -> bool:
-    """Deliver the occurrence after noon's; return whether the n-th message was reached."""
+    """Deliver the occurrence after noon; return whether the n-th message was reached."""
     async with cut_at(n, where, folder) as (settings, cut):
         async with open_resources(settings) as resources:
             try:
@@ -50,8 +50,8 @@ def test_cut_at_each_message(
         assert run(folder, at(1)).status == "replayed"
         assert effects(folder) == {0: 1, 1: 1}
     assert tried > 20
-    # It was cut before the claim, in the work, and after its commit.
+    # The cuts were before the claim, during the work, and after its commit.
     assert {"never begun"} < ends
-    # Nothing needs to follow the commit, to be cut before.
+    # Nothing follows the last commit that could be cut.
     assert "done" in ends or where == "before"
     cases("g", tried)

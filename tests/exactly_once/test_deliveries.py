@@ -1,4 +1,4 @@
-"""a, b, f: many deliveries at once, in any order, by clocks that are wrong."""
+"""a, b, f: many deliveries at once, in any order, with wrong clocks."""
 
 import asyncio
 import random
@@ -28,7 +28,7 @@ SEED = 4
 
 
 def deliver_at_once(folder: Path, numbers: list[int]) -> list[Outcome]:
-    """Deliver each of these, all at the same time, over several resources and their connections."""
+    """Deliver the occurrences at the same time, through several resources and their connections."""
 
     async def deliver() -> list[Outcome]:
         settings = settings_from(make_environment(folder))
@@ -64,21 +64,21 @@ def test_neighbours_mixed_late_and_out_of_order(desk: Path, run: Run, cases: Cas
     chance = random.Random(SEED)
     run(desk, at(0))
     for start in range(0, MIXED, 20):
-        # Around a moment that moves on: late by up to six periods, and early by three.
+        # Up to six periods late and three early.
         middle = start // 10
         numbers = [max(0, middle + chance.randint(-6, 3)) for _ in range(20)]
         statuses = {outcome.status for outcome in deliver_at_once(desk, numbers)}
         assert statuses <= {"done", "running", "replayed"}
     newest = max(effects(desk))
     run(desk, at(newest))
-    # Each was made up for, in its order, once.
+    # Each missed occurrence ran once, in order.
     assert effects(desk) == dict.fromkeys(range(newest + 1), 1)
     assert states(desk) == dict.fromkeys(range(newest + 1), "done")
     cases("b", MIXED)
 
 
 def test_clocks_an_hour_off(desk: Path, run: Run, cases: Cases) -> None:
-    """They agree on the occurrence, because it is by the database's clock that they ask."""
+    """They agree on the occurrence because the database's clock decides."""
     with_runner(desk, lambda runner: runner.tick("test"))
     for _ in range(ROUNDS):
         in_database(desk, "UPDATE tick_job SET done_through = done_through - 30")
@@ -97,13 +97,13 @@ def test_clocks_an_hour_off(desk: Path, run: Run, cases: Cases) -> None:
 
 
 async def now_in(runner: Runner) -> datetime:
-    """Return the time by the database's clock."""
+    """Return the time of the database's clock."""
     async with runner.resources.database.transaction() as session:
         return await database_now(session)
 
 
 async def somebody_holds(runner: Runner) -> None:
-    """Give the job to somebody else, for five minutes."""
+    """Claim the job as another owner, for five minutes."""
     async with runner.resources.database.transaction() as session:
         until = await database_now(session) + timedelta(minutes=5)
         await session.execute(update(TickJob).values(owner="somebody", lease_until=until))

@@ -1,4 +1,4 @@
-"""c, d, e: a process is killed, or frozen past its lease, at every point of its way."""
+"""c, d, e: a process is killed, or frozen past its lease, at every point of a run."""
 
 import random
 import signal
@@ -19,7 +19,7 @@ SEED = 4
 
 
 def never_seen(folder: Path, run: Run) -> tuple[int, set[int]]:
-    """The job's first occurrence ever. Returns it, and those that are done by then."""
+    """The job's first occurrence. Returns it, and the occurrences that are done by then."""
     return 0, {0}
 
 
@@ -58,7 +58,7 @@ def prepared(
     run: Run,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[Callable[[], Path], int, set[int], list[str]]:
-    """How to make a database in the situation; its occurrence; what is done then; the points."""
+    """The situations: the database; the occurrence; the expected result; the points."""
     number, done = situation(desk, run)
 
     def make() -> Path:
@@ -71,7 +71,7 @@ def prepared(
 
 
 def deliver_the_rest(folder: Path, run: Run, number: int) -> None:
-    """Deliver again what came to harm, as any scheduler would, then once more."""
+    """Deliver the interrupted occurrence again, as a scheduler does, then once more."""
     with_runner(folder, let_time_pass)
     assert run(folder, at(number)).status in ("done", "replayed")
     assert run(folder, at(number)).status == "replayed"
@@ -88,7 +88,7 @@ def test_killed_after_each_point(
         assert worker.wait() == -signal.SIGKILL
         before = effects(folder)
         assert set(before.values()) <= {1}, points[n - 1]
-        # What the records say is done has happened, nothing else has.
+        # Every run recorded as done has its effect, and no other effect exists.
         assert {key for key, state in states(folder).items() if state == "done"} == set(before)
         deliver_the_rest(folder, run, number)
         assert effects(folder) == dict.fromkeys(done, 1), points[n - 1]
@@ -102,7 +102,7 @@ def test_frozen_after_each_point_and_thawed_past_the_lease(
     cases: Cases,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Where it froze with rows locked, others are refused until it thaws: nothing happens twice."""
+    """A process frozen with locked rows blocks the others until it thaws: nothing runs twice."""
     for limit in ("LOCK_SECONDS", "QUEUE_SECONDS"):
         monkeypatch.setattr(f"app.drivers.{limit}", 1)
     make, number, done, points = prepared

@@ -33,10 +33,10 @@ SECONDS = 240
 
 
 class Unreliable(Vanishing):
-    """Goes away now and then: before a message, in the middle, or when it should say OK."""
+    """Closes connections at random: before a message, within it, or instead of the OK."""
 
     chance = random.Random(SEED)
-    unsaid = 0  # messages it took and did not say so
+    unsaid = 0  # messages that were accepted without an OK
 
     async def smtp_MAIL(self, arg: str) -> None:  # noqa: N802
         if self.chance.random() < 0.01:
@@ -60,7 +60,7 @@ class Unreliable(Vanishing):
 
 
 def carry(environment: Mapping[str, str], through_the_tick: bool) -> None:
-    """Deliver mail for ever."""
+    """Deliver mail until killed."""
     asyncio.run(_carry(environment, through_the_tick))
 
 
@@ -78,7 +78,7 @@ async def _carry(environment: Mapping[str, str], through_the_tick: bool) -> None
 
 
 async def write_letters(resources: Resources) -> set[str]:
-    """Put a letter for each of many people into the outbox; return their addresses."""
+    """Enqueue a letter to each of many addresses; return them."""
     people = [f"k{number}@camelot.bt" for number in range(LETTERS)]
     async with resources.database.transaction() as session:
         for address in people:
@@ -88,7 +88,7 @@ async def write_letters(resources: Resources) -> set[str]:
 
 
 async def time_passes(resources: Resources) -> int:
-    """Make all that waits due, as if those who died with it had died long ago; return how much."""
+    """Expire the leases of killed couriers; return how many messages are waiting."""
     async with resources.database.transaction() as session:
         await session.execute(update(TickJob).values(lease_until=NEVER, attempts=0))
         waiting = update(MailMessage).where(MailMessage.state == "waiting")
@@ -96,7 +96,7 @@ async def time_passes(resources: Resources) -> int:
 
 
 async def until_they_are_dead(environment: Mapping[str, str], chance: random.Random) -> None:
-    """Let couriers work, each until a moment of its own."""
+    """Run couriers, each killed after a random time."""
     couriers: list[tuple[float, BaseProcess]] = []
     for number in range(COURIERS):
         process: Any = context.Process(target=carry, args=(environment, number == 0))
@@ -136,7 +136,7 @@ def test_each_letter_arrives(desk: Path, cases: Cases) -> None:
     assert {len(one) for one in ids.values()} == {1}
     assert len(set().union(*ids.values())) == LETTERS
     again = len(server.taken) - LETTERS
-    # A letter comes twice only where its courier died, or was not told, between OK and commit.
+    # A letter is sent twice only if its courier was killed, or got no OK, between OK and commit.
     assert again <= killed + Unreliable.unsaid
     cases("k", LETTERS)
     print(f"{killed} couriers killed, {Unreliable.unsaid} OKs unsaid, {again} letters sent again")

@@ -1,4 +1,4 @@
-"""j: whatever is delivered, fails, sleeps or is asked for again, in whatever order."""
+"""j: deliveries, failures, freezes and retries in any order, checked against a model."""
 
 import asyncio
 from collections.abc import Callable
@@ -37,7 +37,7 @@ def marking(run: Callable[[JobContext], Any]) -> Job:
 
 
 class Sleeper:
-    """A holder that sleeps before it begins, until it is woken."""
+    """An owner that sleeps before it starts the work, until it is woken."""
 
     def __init__(self, runner: Callable[[Job], Runner], number: int) -> None:
         self._awake = asyncio.Event()
@@ -56,7 +56,7 @@ class Sleeper:
 
 
 class Guarantee(RuleBasedStateMachine):
-    """The model is a number for each occurrence: nobody was ever told of two."""
+    """The model: one number for each occurrence, and no two answers with different ones."""
 
     make: Callable[[], Path]
     steps = 0
@@ -73,7 +73,7 @@ class Guarantee(RuleBasedStateMachine):
         return Runner(self.resources, [job])
 
     def learn(self, outcome: Outcome) -> None:
-        """Check an answer against all answers before it."""
+        """Check an answer against all earlier ones."""
         number = (int(outcome.occurrence.timestamp()) - NOON) // PERIOD
         known = self.results.get(number)
         if outcome.status == "done":
@@ -85,7 +85,7 @@ class Guarantee(RuleBasedStateMachine):
             assert known is None or outcome.status == "running", f"{outcome.status} after done"
 
     def look(self) -> None:
-        """Check that what is recorded as done has happened once, and nothing else has."""
+        """Check that each run recorded as done happened once, and nothing else did."""
         type(self).steps += 1
         happened, done = self.loop.run(self.read())
         assert happened == dict.fromkeys(done, 1)
@@ -122,7 +122,7 @@ class Guarantee(RuleBasedStateMachine):
             )
 
         for outcome in self.loop.run(deliver()):
-            # Two of them may be told the same: one did it, others replay.
+            # Both can be told the same result: one ran it, the other replays.
             if outcome.status == "done":
                 self.learn(outcome)
         self.look()
@@ -138,13 +138,13 @@ class Guarantee(RuleBasedStateMachine):
 
         sleeper = self.loop.run(begin())
         if sleeper.task.done():
-            # There was nothing for it to do: what it was told is true now, and may not be later.
+            # There was nothing to do: the answer is true now, and can be outdated later.
             self.learn(sleeper.task.result())
         else:
             self.sleepers.append(sleeper)
         self.look()
 
-    # No precondition: who is asleep is not always the same, where two race for a claim.
+    # No precondition: which of two racing owners sleeps is not deterministic.
     @rule(which=st.integers(0, 2))
     def wake_up(self, which: int) -> None:
         if not self.sleepers:
@@ -155,7 +155,7 @@ class Guarantee(RuleBasedStateMachine):
 
     @rule(number=NUMBERS)
     def oversleep(self, number: int) -> None:
-        """The lease runs out, and somebody else does what the sleepers were to do."""
+        """The lease expires, and another owner does the work of the sleepers."""
         self.time_passes()
         self.deliver(number)
 

@@ -1,4 +1,4 @@
-"""h, i: real servers, `POST /tick` and the command at the same time; and what kills them."""
+"""h, i: real servers, `POST /tick` and the command at the same time, and killed servers."""
 
 import os
 import random
@@ -25,7 +25,7 @@ RECOVER_SECONDS = 60
 
 
 def occurrences(url: str) -> tuple[int, list[int]]:
-    """Return what was counted, and which occurrences are done, in order."""
+    """Return the counter, and the occurrences that are done, in order."""
     done = "SELECT occurrence FROM tick_run WHERE name = 'count' AND state = 'done' ORDER BY 1"
     counted = "SELECT coalesce(max(value), 0) FROM tick_counter WHERE name = 'count'"
     [(count,)] = execute(url, counted)
@@ -33,7 +33,7 @@ def occurrences(url: str) -> tuple[int, list[int]]:
 
 
 def assert_each_once(url: str, least: int) -> int:
-    """Check that each second was counted once, none left out; return how many there were."""
+    """Check that each second was counted once, with no gap; return the number of seconds."""
     count, done = occurrences(url)
     assert count == len(done) >= least
     assert done == list(range(done[0], done[0] + count))
@@ -71,7 +71,7 @@ def test_servers_deliveries_and_commands_at_once(tmp_path: Path, cases: Cases) -
         for one in under_way:
             one.result(SECONDS + 60)
     assert answers[200] > SECONDS // 2
-    # More than a scheduler would ask, of a worker that both have come to.
+    # More calls than a scheduler makes, to a worker that serves both clients.
     assert set(answers) <= {200, 409, 429}
     assert commands[0] > 0
     assert set(commands) == {0}
@@ -92,7 +92,7 @@ def test_the_service_is_killed_amid_its_work(tmp_path: Path, cases: Cases) -> No
     chance = random.Random(SEED)
     environment = make_environment(tmp_path, tick_seconds="1")
     url = database_url(tmp_path)
-    # Its successor waits for the lease of who was killed in the work: 15 s for this job.
+    # The next owner waits for the lease of the killed one: 15 s for this job.
     for _ in range(KILLS):
         with Server(environment, free_port(), 2, tmp_path / "log") as running:
             wait_for_more(url, 2)

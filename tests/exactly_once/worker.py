@@ -1,4 +1,4 @@
-"""A process that delivers an occurrence, and comes to harm at a point of its way."""
+"""A process that delivers an occurrence, and is killed or frozen at one point of the run."""
 
 import asyncio
 import os
@@ -15,13 +15,13 @@ from sqlalchemy import event
 
 SECONDS = 60
 
-# Its process has imported all there is to import: a fork of it takes no time, and has no threads.
+# This process has imported everything: forks of it start at once, and have no threads.
 context = get_context("forkserver")
 context.set_forkserver_preload([__name__, "app.main", "app.mysql", "app.mail.delivery", "asyncpg"])
 
 
 class Harm(NamedTuple):
-    """`what` comes after the n-th point: a statement, or a commit; 0: never."""
+    """The harm, `what`, comes after the n-th point, a statement or a commit; 0: never."""
 
     after: int
     what: signal.Signals = signal.SIGKILL
@@ -31,7 +31,7 @@ UNHARMED = Harm(0)
 
 
 class Worker:
-    """A process that delivers the occurrence of the marking job that a moment falls into."""
+    """A process that delivers the occurrence of the marking job at a time."""
 
     def __init__(
         self,
@@ -53,18 +53,18 @@ class Worker:
 
     @property
     def points(self) -> list[str]:
-        """What it has passed so far, in order."""
+        """The points it has passed, in order."""
         return self._points.read_text().splitlines()
 
     def wait(self) -> int:
-        """Wait until it has ended; return its exit code, negative for a signal."""
+        """Wait for its end; return the exit code, negative for a signal."""
         self._process.join(SECONDS)
         assert self._process.exitcode is not None, f"it hangs after {self.points}"
         return self._process.exitcode
 
     def wait_until_frozen(self) -> None:
-        """Wait until it was stopped by its own harm."""
-        # It is a grandchild, for which there is no waitpid.
+        """Wait until it has frozen itself."""
+        # A grandchild: waitpid does not work for it.
         state, deadline = "", time.monotonic() + SECONDS
         while state != "T":
             assert time.monotonic() < deadline, f"it runs on after {self.points}"
@@ -124,5 +124,5 @@ async def _run(
             commit(connection)
             pass_point("COMMIT")
 
-        setattr(engine.dialect, "do_commit", committed)  # noqa: B010, mypy minds the other way
+        setattr(engine.dialect, "do_commit", committed)  # noqa: B010, mypy refuses the assignment
         await Runner(resources, [JOB]).tick("worker", at)

@@ -1,1 +1,1 @@
-"""Does the template deploy what it should? tox -e infra"""
+"""The checks of the template for AWS: tox -e infra"""

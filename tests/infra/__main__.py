@@ -1,6 +1,6 @@
-"""Plants each fault in the template, one at a time, and tells which checks see it.
+"""Plant each fault in the template, one at a time, and print the checks that detect it.
 
-python -m tests.infra [WORD...]: those alone whose names have one of the words in them.
+python -m tests.infra [WORD...]: only the faults with one of the words in their names.
 """
 
 import sys
@@ -18,9 +18,9 @@ SLOW = {"lint", "versions_follow_parameters"}
 
 
 def seen(fault: Fault, sound: str) -> list[str]:
-    """Return the names of the checks that see the fault; the slow ones look for theirs alone.
+    """Return the names of the checks that detect the fault; slow checks run only for theirs.
 
-    Raises ValueError if there is nothing to edit: the template has moved on, the list has not.
+    Raises ValueError if the fault's text is not in the template any more.
     """
     if fault.old not in sound:
         raise ValueError(f"the template has no {fault.old!r}")
@@ -31,7 +31,7 @@ def seen(fault: Fault, sound: str) -> list[str]:
 
 
 def sees(name: str, template: Template) -> bool:
-    """Return whether the check has something to say; to fall over it is not to see it."""
+    """Return whether the check reports a problem; an exception does not count."""
     try:
         return next(CHECKS[name](template), None) is not None
     except (LookupError, TypeError, ValueError, AttributeError):

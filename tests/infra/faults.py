@@ -1,10 +1,10 @@
-"""What a careless change would do to the template, and which check must see it."""
+"""Faults that a careless change could plant in the template, and the check for each."""
 
 from typing import NamedTuple
 
 
 class Fault(NamedTuple):
-    """Replace `old`, wherever it stands in the template, by `new`."""
+    """Replace `old`, wherever it occurs in the template, by `new`."""
 
     name: str
     old: str
@@ -242,7 +242,7 @@ FAULTS = [
         "alarms_ring",
     ),
     Fault("a dimension of another metric", "Name: ApiId", "Name: ApiName", "alarms_ring"),
-    # Numbers and words
+    # Numbers and descriptions
     Fault(
         "more ticks than connections",
         "ReservedConcurrentExecutions: 2",

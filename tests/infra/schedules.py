@@ -1,6 +1,6 @@
-"""Schedule expressions, which nothing else reads before EventBridge Scheduler does.
+"""Schedule expressions, which only EventBridge Scheduler itself validates.
 
-The grammar is that of its guide, "Schedule types": rate(value unit), cron(six fields), at(time).
+The grammar is in its guide, "Schedule types": rate(value unit), cron(six fields), at(time).
 """
 
 import re
@@ -9,7 +9,7 @@ from datetime import datetime
 _UNITS = {"minute": 60, "hour": 3_600, "day": 86_400}
 _MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
 _DAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
-# Least and greatest value, names in their order from the least, and what else may stand there.
+# Minimum, maximum, names in order from the minimum, and other allowed characters.
 _FIELDS = {
     "minutes": (0, 59, [], ""),
     "hours": (0, 23, [], ""),
@@ -21,7 +21,7 @@ _FIELDS = {
 
 
 def fault(expression: str) -> str | None:
-    """Return what is wrong with `expression`; None if nothing is."""
+    """Return the problem of `expression`, or None."""
     if found := re.fullmatch(r"rate\((\d+) (\w+)\)", expression):
         return _rate_fault(int(found[1]), found[2])
     if found := re.fullmatch(r"cron\((.+)\)", expression):
@@ -36,7 +36,7 @@ def fault(expression: str) -> str | None:
 
 
 def seconds(expression: str) -> int | None:
-    """Return how many seconds lie between two runs of a rate; None for all else."""
+    """Return the seconds between two runs of a rate; None for other expressions."""
     found = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", expression)
     return int(found[1]) * _UNITS[found[2]] if found else None
 

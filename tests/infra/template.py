@@ -1,4 +1,4 @@
-"""The template as CloudFormation would deploy it: transformed, with every condition decided."""
+"""The template as CloudFormation deploys it: transformed, with every condition decided."""
 
 import json
 import logging
@@ -27,11 +27,11 @@ PSEUDO = {
     "AWS::StackName": "keystead",
 }
 
-# The transform asks boto3 for the region, and tells of each feature that it was not told of.
+# The transform asks boto3 for the region, and logs each unknown feature.
 os.environ["AWS_DEFAULT_REGION"] = REGION
 logging.getLogger("samtranslator").setLevel(logging.ERROR)
 
-# What must be given, and what a choice below adds to it.
+# The required parameters, and those that each choice adds.
 GIVEN = {
     "MailFrom": "Example <accounts@example.org>",
     "MailSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:mail-abc123",
@@ -70,9 +70,9 @@ CHOICES = {
 
 
 class Stack:
-    """What is there once the template is deployed with `parameters`.
+    """The resources of the template, deployed with `parameters`.
 
-    References to resources stay as they are; all that depends on parameters alone is decided.
+    References to resources stay; everything that depends on parameters alone is decided.
     """
 
     def __init__(self, template: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
@@ -103,11 +103,11 @@ class Stack:
         }
 
     def properties(self, reference: object) -> dict[str, Any]:
-        """Return the properties of what a Ref or GetAtt points at; {} if it is not there."""
+        """Return the properties of the resource that a Ref or GetAtt names; {} if there is none."""
         return dict(self.resources.get(target(reference), {}).get("Properties", {}))
 
     def refusals(self) -> list[str]:
-        """Return what the template's Rules say against the parameters."""
+        """Return the violations of the template's Rules."""
         return [
             assertion["AssertDescription"]
             for rule in self._template["Rules"].values()
@@ -117,7 +117,7 @@ class Stack:
         ]
 
     def lint(self) -> Iterator[str]:
-        """Yield what cfn-lint says of it."""
+        """Yield cfn-lint's findings."""
         plain = {"AWSTemplateFormatVersion": "2010-09-09", "Resources": self.resources}
         text = json.dumps({**plain, "Outputs": self.outputs})
         for match in lint(text, config=ManualArgs(regions=[REGION])):
@@ -127,7 +127,7 @@ class Stack:
         return bool(self.decide(self._template["Conditions"][condition]))
 
     def decide(self, node: Any) -> Any:
-        """Return `node` with whatever depends on parameters alone replaced by its value."""
+        """Return `node` with everything that depends on parameters alone replaced by its value."""
         if isinstance(node, list):
             items = [self.decide(item) for item in node]
             return [item for item in items if item is not NOTHING]
@@ -187,7 +187,7 @@ class Stack:
 
 
 class Template:
-    """The template's text, and what comes of it."""
+    """The template's text, and its stacks."""
 
     def __init__(self, text: str, root: Path = ROOT) -> None:
         self.text = text
@@ -196,13 +196,13 @@ class Template:
 
     @cached_property
     def stacks(self) -> dict[str, Stack]:
-        """What is deployed for each of CHOICES, which have every database and network."""
+        """The stack of each of CHOICES, which cover every database and network."""
         return {name: self.deploy(choice) for name, choice in CHOICES.items()}
 
     def deploy(self, choice: Mapping[str, Any]) -> Stack:
-        """Return what is deployed for `choice`, with defaults for the rest."""
+        """Return the stack for `choice`, with defaults for the other parameters."""
         written = deepcopy(self.written)
-        # Where `sam package` puts the artifact, which is what the transform wants to see.
+        # The place of the artifact after `sam package`, which the transform expects.
         written["Globals"]["Function"]["CodeUri"] = "s3://artifacts/keystead"
         parameters = {**self._defaults(), **GIVEN, **choice}
         given = {name: str(value) for name, value in parameters.items()}
@@ -218,7 +218,7 @@ class Template:
 
 
 def target(reference: object) -> str:
-    """Return the name of the resource that a Ref or GetAtt points at; "" if it is neither."""
+    """Return the name of the resource that a Ref or GetAtt names; "" for anything else."""
     match reference:
         case {"Ref": str(name)}:
             return name
@@ -228,7 +228,7 @@ def target(reference: object) -> str:
 
 
 def mentioned(node: Any) -> set[str]:
-    """Return the names of all resources that `node` has references to."""
+    """Return the names of all resources that `node` refers to."""
     if isinstance(node, list):
         return set().union(*map(mentioned, node))
     if not isinstance(node, dict):

@@ -1,4 +1,4 @@
-"""The template as it is passes every check, and each check has a fault that it must see."""
+"""The template passes every check, and each check has a fault that it must detect."""
 
 import pytest
 

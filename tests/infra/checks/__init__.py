@@ -1,4 +1,4 @@
-"""What must be true of the template, whichever way it is deployed."""
+"""The checks of the template, for every choice of parameters."""
 
 from tests.infra.checks import (
     alarms,

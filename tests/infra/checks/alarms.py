@@ -1,4 +1,4 @@
-"""What is noticed, and by whom."""
+"""The alarms."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,7 +7,7 @@ from tests.infra import schedules
 from tests.infra.checks.check import in_each_stack, the_schedule
 from tests.infra.template import Stack, target
 
-# Namespace and metric, the dimension, and the type of what it names.
+# Namespace and metric, the dimension, and the resource type that it names.
 METRICS = {
     ("Keystead", "ServerErrors"): ("Function", "AWS::Lambda::Function"),
     ("Keystead", "TickSuccess"): ("Function", "AWS::Lambda::Function"),
@@ -30,7 +30,7 @@ WATCHED = {
 
 @in_each_stack
 def alarms_ring(stack: Stack) -> Iterator[str]:
-    """Each alarm looks at a metric that there is, and somebody hears it."""
+    """Each alarm has a metric that exists, and a subscriber."""
     seen = set()
     for name, alarm in stack.of_type("AWS::CloudWatch::Alarm").items():
         metric = (alarm["Namespace"], alarm["MetricName"])
@@ -58,7 +58,7 @@ def _is_topic(stack: Stack, action: Any) -> bool:
 
 @in_each_stack
 def silence_is_heard(stack: Stack) -> Iterator[str]:
-    """No tick is an alarm, in time; no error is none."""
+    """A missing tick raises an alarm in time; a missing error does not."""
     period = schedules.period(the_schedule(stack)["ScheduleExpression"])
     for name, alarm in stack.of_type("AWS::CloudWatch::Alarm").items():
         missing = alarm["TreatMissingData"]

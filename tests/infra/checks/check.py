@@ -1,4 +1,4 @@
-"""How a check is written, and what several look at."""
+"""The decorators of checks, and helpers that several use."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -13,13 +13,13 @@ FUNCTIONS = ("ApiFunction", "TickFunction", "MigrateFunction")
 
 
 def check(function: Check) -> Check:
-    """Have `function` run on the template as a whole."""
+    """Run `function` on the template as a whole."""
     CHECKS[function.__name__] = function
     return function
 
 
 def in_each_stack(function: Callable[[Stack], Iterator[str]]) -> Check:
-    """Have `function` run on what each choice deploys."""
+    """Run `function` on the stack of each choice."""
 
     def everywhere(template: Template) -> Iterator[str]:
         for name, stack in template.stacks.items():
@@ -30,7 +30,7 @@ def in_each_stack(function: Callable[[Stack], Iterator[str]]) -> Check:
 
 
 def statements(stack: Stack, role: str) -> Iterator[dict[str, Any]]:
-    """Yield the statements of a role: those written in it, and of the policies it refers to."""
+    """Yield a role's policy statements, inline and referenced."""
     properties = stack.resources[role]["Properties"]
     documents = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
     for reference in properties.get("ManagedPolicyArns", []):
@@ -45,7 +45,7 @@ def listed(value: Any) -> list[Any]:
 
 
 def rights(stack: Stack, role: str) -> set[tuple[str, str]]:
-    """Return what the role may: each action, with the resource as text."""
+    """Return each action that the role may take, with the resource as text."""
     return {
         (action, json.dumps(resource))
         for statement in statements(stack, role)

@@ -1,4 +1,4 @@
-"""What is kept, how well, and for how long."""
+"""Data: its protection and retention."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from tests.infra.template import Stack, target
 
 @in_each_stack
 def logs_end(stack: Stack) -> Iterator[str]:
-    """Each function has a log group of its own, and each group ends what is in it."""
+    """Each function has a log group of its own, with a limited retention."""
     groups = stack.of_type("AWS::Logs::LogGroup")
     theirs = [target(log_group(stack, function)) for function in FUNCTIONS]
     if not set(theirs) <= groups.keys() or len(set(theirs)) < len(theirs):
@@ -40,7 +40,7 @@ OUTLIVES = {
 
 @in_each_stack
 def data_outlive_the_stack(stack: Stack) -> Iterator[str]:
-    """What holds data says what becomes of them."""
+    """Each resource that holds data has a deletion policy."""
     for name, resource in stack.resources.items():
         wanted = OUTLIVES.get(resource["Type"])
         for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
@@ -50,7 +50,7 @@ def data_outlive_the_stack(stack: Stack) -> Iterator[str]:
 
 @in_each_stack
 def database_is_guarded(stack: Stack) -> Iterator[str]:
-    """Its password is RDS's, its disk encrypted; it is backed up and not deleted by mistake."""
+    """RDS manages the password; disk encryption, backups, deletion protection are on."""
     for name, cluster in stack.of_type("AWS::RDS::DBCluster").items():
         wanted = {
             "ManageMasterUserPassword": True,
@@ -73,7 +73,7 @@ def database_is_guarded(stack: Stack) -> Iterator[str]:
 
 @in_each_stack
 def tls_is_verified(stack: Stack) -> Iterator[str]:
-    """Each address has the certificate and the name checked; the database takes nothing less."""
+    """Each URL verifies certificate and host name; the database refuses anything less."""
     for function in FUNCTIONS:
         address: Any = variables(stack, function).get("KEYSTEAD_DATABASE_URL")
         expected = {

@@ -11,7 +11,7 @@ from tests.infra.template import Stack, Template, target
 
 @check
 def handlers_exist(template: Template) -> Iterator[str]:
-    """Each handler is a function at the top of a module at the project's root."""
+    """Each handler is a function at the top level of a module at the project's root."""
     handlers = {"ApiFunction": "handler", "TickFunction": "handler", "MigrateFunction": "migrate"}
     for function, name in handlers.items():
         handler = template.written["Resources"][function]["Properties"]["Handler"]
@@ -40,7 +40,7 @@ def _defined(module: ast.Module | ast.If) -> set[str]:
 
 
 def _settings(template: Template) -> set[str]:
-    """Return the names of the settings, from the class that has them."""
+    """Return the names of the settings, from their class."""
     module = ast.parse((template.root / "app/settings/model.py").read_text())
     [settings] = [
         one for one in module.body if isinstance(one, ast.ClassDef) and one.name == "Settings"
@@ -54,7 +54,7 @@ def _settings(template: Template) -> set[str]:
 
 @check
 def settings_are_known(template: Template) -> Iterator[str]:
-    """Each function is told of settings that there are, and of all that it needs."""
+    """Each function has only settings that exist, and all that it needs."""
     known = _settings(template)
     needed = {"KEYSTEAD_ENVIRONMENT", "KEYSTEAD_BASE_URL", "KEYSTEAD_SECRETS"}
     for name, stack in template.stacks.items():
@@ -72,7 +72,7 @@ def settings_are_known(template: Template) -> Iterator[str]:
 
 @in_each_stack
 def functions_agree(stack: Stack) -> Iterator[str]:
-    """Three functions from one artifact: the same Python, on the same processors."""
+    """Three functions from one artifact, with the same Python and architecture."""
     functions = stack.of_type("AWS::Lambda::Function")
     for name, function in functions.items():
         if function["Runtime"] != "python3.13":
@@ -97,7 +97,7 @@ def functions_agree(stack: Stack) -> Iterator[str]:
 
 @in_each_stack
 def requests_are_limited(stack: Stack) -> Iterator[str]:
-    """The API has a limit, and logs no query: links from mails carry tokens there."""
+    """The API is throttled, and logs no query, which holds the tokens of links in mails."""
     [stage] = stack.of_type("AWS::ApiGatewayV2::Stage").values()
     limits = stage.get("DefaultRouteSettings", {})
     if not limits.get("ThrottlingRateLimit") or not limits.get("ThrottlingBurstLimit"):

@@ -1,4 +1,4 @@
-"""What CloudFormation's own schemas say."""
+"""CloudFormation's own schemas."""
 
 from collections.abc import Iterator
 
@@ -8,5 +8,5 @@ from tests.infra.template import Stack
 
 @in_each_stack
 def lint(stack: Stack) -> Iterator[str]:
-    """What is deployed is what CloudFormation's own schemas allow."""
+    """The template conforms to CloudFormation's schemas."""
     yield from stack.lint()

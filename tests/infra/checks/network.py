@@ -1,4 +1,4 @@
-"""Who reaches whom."""
+"""Network access."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from tests.infra.template import Stack, target
 
 @in_each_stack
 def network_is_closed(stack: Stack) -> Iterator[str]:
-    """Nothing comes in but from the functions' group, and the database is nowhere public."""
+    """The database accepts only the functions' security group, and is not public."""
     groups = stack.of_type("AWS::EC2::SecurityGroup")
     ways = [
         ("inside", rule) for one in groups.values() for rule in one.get("SecurityGroupIngress", [])

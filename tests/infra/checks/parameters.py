@@ -1,4 +1,4 @@
-"""What can be chosen, and what is refused; what is said in return."""
+"""The parameters, their rules, and the outputs."""
 
 import json
 import re
@@ -8,19 +8,19 @@ from itertools import product
 from tests.infra.checks.check import FUNCTIONS, check, in_each_stack
 from tests.infra.template import BROUGHT, EXTERNAL, ROOT, Stack, Template
 
-# "Performance and scaling for Aurora Serverless v2" in the Aurora guide, by the greatest capacity;
-# with half a unit at least, PostgreSQL's end at 2000.
+# "Performance and scaling for Aurora Serverless v2" in the Aurora guide, by maximum capacity; with
+# half a unit as minimum, PostgreSQL's end at 2000.
 MAX_CONNECTIONS = {
     "aurora-postgresql": {1: 189, 4: 823, 8: 1669, 16: 2000, 32: 2000, 64: 2000},
     "aurora-mysql": {1: 90, 4: 135, 8: 1000, 16: 2000, 32: 3000, 64: 4000},
 }
-# For people and for RDS itself.
+# For operators and for RDS itself.
 SPARE = 10
 
 
 @check
 def connections_suffice(template: Template) -> Iterator[str]:
-    """Whatever the Rules let through has its connections, also while versions change."""
+    """Every capacity that the Rules accept has enough connections, also while versions change."""
     stack = template.stacks["external"]
     most = {
         name: stack.resources[name]["Properties"].get("ReservedConcurrentExecutions")
@@ -70,7 +70,9 @@ WRONG: dict[str, dict[str, str]] = {
 
 @check
 def rules_refuse(template: Template) -> Iterator[str]:
-    """What belongs together is taken, and what does not is refused, before anything is made."""
+    """The Rules accept parameters that belong together, and refuse others before any resource
+    exists.
+    """
     for name, stack in template.stacks.items():
         yield from (f"{name}: {refusal}" for refusal in stack.refusals())
     for name, choice in WRONG.items():
@@ -80,7 +82,7 @@ def rules_refuse(template: Template) -> Iterator[str]:
 
 @check
 def parameters_are_checked(template: Template) -> Iterator[str]:
-    """Each parameter stands in a group, says what it is, and takes nothing but that."""
+    """Each parameter is in a group, has a description, and accepts only valid values."""
     parameters = template.written["Parameters"]
     groups = template.written["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
     shown = [name for group in groups for name in group["Parameters"]]
@@ -102,7 +104,7 @@ def parameters_are_checked(template: Template) -> Iterator[str]:
 
 @in_each_stack
 def people_are_helped(stack: Stack) -> Iterator[str]:
-    """The outputs say where things are, and how the first superuser is made."""
+    """The outputs name the addresses, and how to create the first superuser."""
     wanted = {"Url", "ApiFunction", "ApiAlias", "TickFunction", "MigrateFunction", "FailedTicks"}
     wanted |= {"UndeliveredTicks", "AppSecret", "DatabaseSecret", "AlarmTopic", "FirstSuperuser"}
     for name in wanted - stack.outputs.keys():

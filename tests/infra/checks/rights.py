@@ -1,4 +1,4 @@
-"""What each role may do, and what not."""
+"""The rights of each role."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from tests.infra.template import Stack, target
 
 @in_each_stack
 def actions_are_named(stack: Stack) -> Iterator[str]:
-    """No role may do what has a star in it, or all but something."""
+    """No role has a wildcard in an action, or a NotAction."""
     for role in stack.of_type("AWS::IAM::Role"):
         for statement in statements(stack, role):
             if not {"Effect", "Action", "Resource"} <= statement.keys():
@@ -30,7 +30,7 @@ def actions_are_named(stack: Stack) -> Iterator[str]:
                     yield f"{role} may {action}"
 
 
-# Lambda connects a function before there is anything to name, and refuses a role with less.
+# Lambda creates network interfaces before they have a name, and refuses a role with less.
 ON_EVERYTHING = {
     ("NetworkPolicy", "ec2:AssignPrivateIpAddresses"),
     ("NetworkPolicy", "ec2:CreateNetworkInterface"),
@@ -39,13 +39,13 @@ ON_EVERYTHING = {
     ("NetworkPolicy", "ec2:DescribeSubnets"),
     ("NetworkPolicy", "ec2:UnassignPrivateIpAddresses"),
 }
-# CodeDeploy's own, which SAM gives to it and to nobody else.
+# CodeDeploy's own role, which SAM creates.
 FROM_AWS = {"CodeDeployServiceRole": "/AWSCodeDeployRoleForLambda"}
 
 
 @in_each_stack
 def resources_are_named(stack: Stack) -> Iterator[str]:
-    """No right is on everything, but those that AWS gives on nothing less."""
+    """No right is on every resource, except actions that AWS grants on nothing less."""
     policies: dict[str, list[Any]] = {
         name: [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
         for name, properties in stack.of_type("AWS::IAM::Role").items()
@@ -66,7 +66,7 @@ def resources_are_named(stack: Stack) -> Iterator[str]:
 
 @in_each_stack
 def secrets_are_named(stack: Stack) -> Iterator[str]:
-    """A role reads the secrets that its function is told of, by their whole ARNs, and no others."""
+    """A role reads exactly the secrets of its function, by their whole ARNs."""
     for function in FUNCTIONS:
         role = role_of(stack, function)
         readable = {on for action, on in rights(stack, role) if action.startswith("secretsmanager")}
@@ -81,7 +81,7 @@ def secrets_are_named(stack: Stack) -> Iterator[str]:
 
 @in_each_stack
 def roles_are_apart(stack: Stack) -> Iterator[str]:
-    """Each function has its own role; nothing is shared but the network and the database."""
+    """Each function has its own role; only the network and the database are shared."""
     roles = {function: role_of(stack, function) for function in FUNCTIONS}
     if len(set(roles.values())) < len(roles):
         yield f"functions share a role: {roles}"
@@ -109,7 +109,7 @@ def roles_are_apart(stack: Stack) -> Iterator[str]:
 
 @in_each_stack
 def roles_are_taken_by_services(stack: Stack) -> Iterator[str]:
-    """Only the service that a role is for may take it; a scheduler's, only for this account."""
+    """Only a role's own service may assume it; a scheduler's, only for this account."""
     for role, properties in stack.of_type("AWS::IAM::Role").items():
         for statement in properties["AssumeRolePolicyDocument"]["Statement"]:
             service = statement["Principal"].get("Service")

@@ -1,4 +1,4 @@
-"""The schedule, its event, and where it goes when it fails."""
+"""The schedule, its event, and its failures."""
 
 import json
 from collections.abc import Iterator
@@ -10,7 +10,9 @@ from tests.infra.template import Stack, target
 
 @in_each_stack
 def schedule_fires(stack: Stack) -> Iterator[str]:
-    """The schedule's expression is one, it reaches the tick, and its role may do just that."""
+    """The schedule's expression is valid, its target is the tick, and its role may invoke just
+    that.
+    """
     schedule = the_schedule(stack)
     expression = schedule["ScheduleExpression"]
     if (fault := schedules.fault(expression)) is not None:
@@ -36,7 +38,7 @@ def schedule_fires(stack: Stack) -> Iterator[str]:
 
 @in_each_stack
 def schedule_says_when(stack: Stack) -> Iterator[str]:
-    """The event is JSON, and has the scheduled time where the handler looks for it."""
+    """The event is JSON, and has the scheduled time where the handler reads it."""
     given = the_schedule(stack)["Target"].get("Input", "")
     try:
         event = json.loads(given)
@@ -49,7 +51,7 @@ def schedule_says_when(stack: Stack) -> Iterator[str]:
 
 @in_each_stack
 def dead_letters_are_kept(stack: Stack) -> Iterator[str]:
-    """What the scheduler cannot hand over, and what fails, goes to a queue; each has an alarm."""
+    """Events that are not delivered or fail go to a queue, and each queue has an alarm."""
     schedule = the_schedule(stack)["Target"]
     undelivered = schedule.get("DeadLetterConfig", {}).get("Arn")
     [invocation] = [

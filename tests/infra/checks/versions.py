@@ -1,4 +1,4 @@
-"""What happens, and in which order, when a new version comes."""
+"""The order of steps when a new version is deployed."""
 
 import json
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from tests.infra.template import (
 
 @in_each_stack
 def migration_comes_first(stack: Stack) -> Iterator[str]:
-    """It runs for each new version, once all it needs is there, before code that needs it."""
+    """The migration runs for each new version, after its dependencies and before the new code."""
     migration = stack.resources["Migration"]["Properties"]
     for function in ("ApiFunction", "TickFunction"):
         if "Migration" not in listed(stack.resources[function].get("DependsOn", [])):
@@ -45,7 +45,7 @@ def migration_comes_first(stack: Stack) -> Iterator[str]:
             yield f"the migration does not wait for {name}"
 
 
-# The NAT gateway waits for its own, and a migration sends no mail.
+# The NAT gateway waits for its dependencies, and a migration sends no mail.
 NOT_TO_MIGRATE = {"PublicRouteOut", "PublicRoutesOfSubnet", "MailEndpoint"}
 NEEDED_TO_MIGRATE = {
     "AWS::RDS::DBInstance",
@@ -87,10 +87,10 @@ LONGEST = {
 
 @check
 def versions_follow_parameters(template: Template) -> Iterator[str]:
-    """A parameter that configures a function publishes a version of it, and no other does.
+    """A parameter that configures a function publishes a new version, and no other does.
 
     CloudFormation replaces a version for another logical id or description; Lambda refuses to
-    publish one if nothing has changed.
+    publish a version without changes.
     """
     for choice in ("external", "external, brought", "aurora-mysql, nat", "aurora-mysql, brought"):
         before = template.stacks[choice]
@@ -108,7 +108,7 @@ def versions_follow_parameters(template: Template) -> Iterator[str]:
 
 
 def configuration(stack: Stack, function: str) -> dict[str, Any]:
-    """Return what a version of the function keeps of its properties."""
+    """Return the properties of the function that a version keeps."""
     properties = dict(stack.resources[function]["Properties"])
     del properties["ReservedConcurrentExecutions"]
     return properties
@@ -126,7 +126,7 @@ def version_of(stack: Stack, function: str) -> tuple[str, str]:
 
 @in_each_stack
 def rollouts_are_watched(stack: Stack) -> Iterator[str]:
-    """A new version gets requests little by little, and loses them at an alarm."""
+    """A new version gets requests gradually, and is rolled back at an alarm."""
     [group] = stack.of_type("AWS::CodeDeploy::DeploymentGroup").values()
     watched = {target(one["Name"]) for one in group.get("AlarmConfiguration", {}).get("Alarms", [])}
     wanted = {"ServerErrorsAlarm", "ApiErrorsAlarm", "SlowAlarm", "ThrottledAlarm"}
