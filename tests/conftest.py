@@ -1,4 +1,4 @@
-"""What the tests share."""
+"""Fixtures and options of all tests."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ from tests.service import (
     settings_from,
 )
 
-# In an environment of its own: tox -e infra.
+# tox -e infra runs it in an environment of its own.
 collect_ignore = ["infra"]
 
 
@@ -54,7 +54,7 @@ def pytest_report_header() -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave what is about one database alone to the run on that one."""
+    """Deselect the tests that are about other databases."""
     for item in list(items):
         only = item.get_closest_marker("only")
         if only is not None and config.getoption("database") not in only.args:
@@ -63,7 +63,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Write how many cases each row of a matrix has had."""
+    """Write the number of cases of each row of a matrix."""
     noted = config.getoption("cases")
     if noted is not None:
         tried: Counter[str] = Counter()
@@ -94,7 +94,7 @@ def service(
 def strict_service(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    """The same, where only people with a verified address may log in."""
+    """The same, with verified addresses required."""
     folder = tmp_path_factory.mktemp(f"strict-{request.param}")
     settings = {"require_verified": "true", "tick_token": "", "metrics_token": ""}
     with RUNS[request.param](folder, **settings) as running:
@@ -124,7 +124,7 @@ def desk(tmp_path: Path, migrated: Path) -> Path:
 
 @pytest.fixture
 def settings(desk: Path, folder: Path) -> Settings:
-    """Settings of a Keystead that keeps everything in `folder`, with a database at head."""
+    """Settings whose database is at head, and whose files are in `folder`."""
     return settings_from(make_environment(desk))
 
 
@@ -144,7 +144,7 @@ def in_resources(settings: Settings) -> Callable[[Callable[[Resources], Awaitabl
 
 @pytest.fixture
 def cases(record_property: Callable[[str, object], None]) -> Cases:
-    """Note how many cases of a row of the matrix (a, b, c, …) a test has tried."""
+    """Record the number of cases of a matrix row (a, b, c, …) that a test has tried."""
 
     def note(row: str, number: int) -> None:
         assert number > 0

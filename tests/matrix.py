@@ -1,6 +1,7 @@
-"""Prints what was tried of each kind of test on each database.
+"""Print the number of cases of each kind of test on each database.
 
-python -m tests.matrix migrations|exactly_once [pytest's arguments]; the kinds are each one's ROWS.
+python -m tests.matrix migrations|exactly_once [pytest's arguments]; each package's ROWS are the
+kinds.
 """
 
 import json
@@ -18,7 +19,7 @@ from tests.databases import KINDS
 
 
 def run(tests: str, name: str, noted: Path, arguments: list[str]) -> bool:
-    """Run the tests on one database; note their cases in a file."""
+    """Run the tests on one database; write their numbers of cases to a file."""
     command = [sys.executable, "-m", "pytest", f"tests/{tests}", "--database", name]
     options = ["-q", "-n", "4", "--dist", "worksteal", "--cases", str(noted)]
     return subprocess.run([*command, *options, *arguments]).returncode == 0

@@ -1,4 +1,4 @@
-"""Keystead, running: in this process, or as a server of its own."""
+"""A running Keystead: in this process, or as a server of its own."""
 
 import email
 import email.policy
@@ -37,7 +37,7 @@ WAIT_SECONDS = 60
 
 @dataclass(frozen=True)
 class Account:
-    """Somebody who registered."""
+    """A registered account."""
 
     id: str
     email: str
@@ -46,7 +46,7 @@ class Account:
 
 @dataclass
 class Service:
-    """What a test may know of a running Keystead."""
+    """A running Keystead, and a client of it."""
 
     client: httpx2.Client
     folder: Path
@@ -57,7 +57,7 @@ class Service:
 
     @property
     def period(self) -> int:
-        """Seconds between two occurrences of the job that counts."""
+        """Seconds between two occurrences of the counting job."""
         return int(self.environment.get("KEYSTEAD_TICK_SECONDS", "10"))
 
     def register(self, address: str | None = None, password: str = PASSWORD) -> Account:
@@ -77,7 +77,9 @@ class Service:
         return self.client.post("/auth/jwt/login", data=form)
 
     def who_am_i(self, headers: dict[str, str]) -> set[int]:
-        """Ask that on many connections at once, so that every worker answers; return the codes."""
+        """Send GET /users/me on many connections at once, so that every worker answers; return the
+        codes.
+        """
 
         def ask(_: int) -> int:
             if isinstance(self.client, TestClient):
@@ -94,11 +96,11 @@ class Service:
         return Account(said.split()[-1], address)
 
     def command(self, *arguments: str, stdin: str = PASSWORD) -> str:
-        """Run the command that an operator would, and return what it printed."""
+        """Run the operator's command, and return its output."""
         return run_command(self.environment, *arguments, stdin=stdin)
 
     def letter(self, address: str) -> EmailMessage:
-        """Return the oldest message to `address` that was not read before; wait for it."""
+        """Return the oldest unread message to `address`; wait for it."""
         deadline = time.monotonic() + WAIT_SECONDS
         while len(self.letters(address)) <= self.read[address]:
             assert time.monotonic() < deadline, f"no mail for {address}"
@@ -107,7 +109,7 @@ class Service:
         return self.inboxes[address][self.read[address] - 1]
 
     def letters(self, address: str) -> list[EmailMessage]:
-        """Return the messages to `address` that have come so far."""
+        """Return the messages to `address` that have arrived."""
         new = set(self.folder.glob("mail/*.eml")) - self._files
         for path in sorted(new):
             message = read_message(path)
@@ -121,7 +123,7 @@ class Service:
 
 
 def get(url: str, headers: dict[str, str] | None = None) -> httpx2.Response:
-    """Ask on a connection of its own; without the certificates, which take 30 ms to load."""
+    """Send GET on a new connection; without loading certificates, which takes 30 ms."""
     return httpx2.get(url, headers=headers, timeout=60, verify=False)
 
 
@@ -148,12 +150,12 @@ def text_of(message: EmailMessage) -> str:
 
 
 def token_in(message: EmailMessage) -> str:
-    """Return the line that is nothing but a token."""
+    """Return the line of a message that is a token."""
     return next(line for line in text_of(message).splitlines() if line.startswith("eyJ"))
 
 
 def make_environment(folder: Path, **settings: str) -> dict[str, str]:
-    """Return the environment of a Keystead that keeps everything in `folder`."""
+    """Return the environment of a Keystead whose files are in `folder`."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -166,14 +168,14 @@ def make_environment(folder: Path, **settings: str) -> dict[str, str]:
         "KEYSTEAD_SECRET_KEY": SECRET,
         "KEYSTEAD_TICK_TOKEN": TICK_TOKEN,
         "KEYSTEAD_METRICS_TOKEN": METRICS_TOKEN,
-        # What hashes cost is not what these tests are about.
+        # Cheap hashes: these tests do not measure them.
         "KEYSTEAD_ARGON2_MEMORY_KIB": "64",
         **{f"KEYSTEAD_{name.upper()}": value for name, value in settings.items()},
     }
 
 
 def settings_from(environment: Mapping[str, str]) -> Settings:
-    """Return the settings that a process with `environment` has."""
+    """Return the settings of a process with `environment`."""
     names = {name.removeprefix("KEYSTEAD_").lower(): name for name in environment}
     values: dict[str, Any] = {
         field: environment[names[field]]
@@ -186,7 +188,7 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
 def run_command(
     environment: Mapping[str, str], *arguments: str, stdin: str = "", code: int = 0
 ) -> str:
-    """Run `keystead`, expect the exit code, and return what it printed on both streams."""
+    """Run `keystead`, expect the exit code, and return its output on both streams."""
     return run_main(cli.main, environment, ["keystead", *arguments], stdin, code)
 
 
@@ -197,7 +199,7 @@ def run_main(
     stdin: str = "",
     code: int = 0,
 ) -> str:
-    """Run a console script's function as its process would; a new one takes a second each."""
+    """Run a console script's function in this process: a new one takes a second."""
     printed = io.StringIO()
     with (
         mock.patch.dict(os.environ, environment, clear=True),
@@ -238,7 +240,7 @@ def over_tcp(folder: Path, workers: int = 2, **settings: str) -> Iterator[Servic
 
 
 class Server:
-    """A `keystead serve` of its own process group."""
+    """A `keystead serve` in a process group of its own."""
 
     def __init__(self, environment: Mapping[str, str], port: int, workers: int, log: Path) -> None:
         self.url = f"http://127.0.0.1:{port}"
@@ -275,12 +277,12 @@ class Server:
         raise AssertionError(f"the server did not start:\n{self.log.read_text()}")
 
     def stop(self) -> int:
-        """Ask the server to stop, as an operator or a scheduler would; return its exit code."""
+        """Send SIGTERM, as an operator or a scheduler does; return the exit code."""
         self._process.send_signal(signal.SIGTERM)
         return self._process.wait(WAIT_SECONDS)
 
     def kill(self) -> None:
-        """Take it down at once, its workers too."""
+        """Kill it and its workers."""
         try:
             os.killpg(self._process.pid, signal.SIGKILL)
         except ProcessLookupError:

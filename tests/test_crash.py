@@ -1,4 +1,4 @@
-"""kill -9 in the middle of everything: what was answered is there, and nothing is half there."""
+"""kill -9 under load: every answered registration is stored, and nothing is stored by half."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +22,7 @@ CLIENTS = 8
 
 
 def keep_registering(url: str, answered: list[Account], enough: threading.Event, n: int) -> None:
-    """Register people until the server is gone, noting each that it promised to keep."""
+    """Register accounts until the server is gone; record each that was answered."""
     with httpx2.Client(base_url=url, timeout=30, verify=False) as client:
         while True:
             address = new_address()
@@ -60,13 +60,13 @@ def test_nothing_answered_is_lost_and_nothing_is_half_done(tmp_path: Path) -> No
         service = Service(client, tmp_path, environment)
         for account in answered[::7]:
             assert client.get("/users/me", headers=service.login(account)).status_code == 200
-        # Mail that a killed process left behind is delivered by the next one.
+        # The next process delivers the mail that a killed one left.
         for account in answered:
             service.letter(account.email)
 
 
 def let_time_pass(folder: Path) -> None:
-    """Make the killed processes' claims run out."""
+    """Expire the claims of the killed processes."""
     in_database(folder, "UPDATE mail_message SET due_at = created_at")
 
 

@@ -1,4 +1,4 @@
-"""What is imported to answer requests, and what is not."""
+"""The modules that serving a request imports, and those it must not import."""
 
 import subprocess
 import sys
@@ -8,11 +8,11 @@ import pytest
 
 from tests.service import make_environment
 
-# No database has a part in it.
+# Independent of the database.
 pytestmark = pytest.mark.only("sqlite")
 
-# Migrations, the command, mail servers, templates, metrics; and the drivers of other databases.
-# structlog takes rich along where that is installed, which is not so on Lambda.
+# Migrations, the command, mail servers, templates, metrics; the drivers of other databases.
+# structlog imports rich if it is installed, which it is not on Lambda.
 OTHERS = [
     "alembic",
     "mako",

@@ -1,4 +1,4 @@
-"""What the log says: who asked for what, and never a secret."""
+"""The log: each request, and no secret."""
 
 import json
 import os
@@ -111,7 +111,7 @@ def test_plain_uvicorn_logs_no_token_either_and_tells_when_the_schema_is_behind(
 
 @pytest.mark.only("sqlite")
 def test_a_log_on_a_full_disk_stops_nothing(tmp_path: Path) -> None:
-    """There is something to say at the start: the database has no tables."""
+    """The start logs a problem: the database has no tables."""
     with plain_uvicorn(tmp_path, Path("/dev/full")) as client:
         for _ in range(3):
             assert client.get("/health/live").status_code == 200

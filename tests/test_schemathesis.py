@@ -1,4 +1,4 @@
-"""What the OpenAPI schema says is all there is: no 5xx, no answer that it does not list."""
+"""The OpenAPI schema is complete: no 5xx, and no answer that it does not list."""
 
 import subprocess
 import sys
@@ -24,10 +24,10 @@ def test_every_answer_is_in_the_schema(served: Service, tmp_path: Path, who: str
     arguments = ["--max-examples", "5", "--checks", "all", "--exclude-checks", EXCLUDED]
     arguments += ["--seed", "7", "--no-color", "--exclude-path", "/auth/jwt/logout"]
     if who == "nobody":
-        # The long phase of the four finds no more as nobody than as somebody.
+        # The long phases find no more as an anonymous client than as a superuser.
         arguments += ["--phases", "examples,fuzzing,stateful"]
     if who == "superuser":
-        # Deactivating or deleting itself would leave nobody to ask as.
+        # Deactivating or deleting its own account would end the superuser's session.
         headers = served.login(served.superuser())
         arguments += ["--header", f"Authorization: {headers['Authorization']}"]
     if who == "scheduler":

@@ -1,6 +1,6 @@
-"""Two hundred people at once, all of them writing: everybody is answered, and no answer is lost.
+"""Two hundred clients write at once: each is answered, and no answered write is lost.
 
-KEYSTEAD_TEST_SECONDS says for how long (default 5).
+KEYSTEAD_TEST_SECONDS sets the duration (default 5).
 """
 
 import asyncio
@@ -21,7 +21,7 @@ SECONDS = float(os.environ.get("KEYSTEAD_TEST_SECONDS", "5"))
 
 @dataclass
 class Storm:
-    """What was asked and answered."""
+    """The requests and their answers."""
 
     answers: Counter[tuple[str, int]] = field(default_factory=Counter)
     slowest: float = 0
@@ -40,7 +40,7 @@ class Storm:
         return answer
 
     async def write(self, client: httpx2.AsyncClient, until: float) -> None:
-        """Register, log in twice, move, log out once; and again with somebody else."""
+        """Register, log in twice, change the address, log out once; repeat with another account."""
         while time.monotonic() < until:
             person = {"email": new_address(), "password": PASSWORD}
             form = {"username": person["email"], "password": PASSWORD}

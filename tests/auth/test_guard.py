@@ -1,4 +1,4 @@
-"""What the check that stands before each request costs the database, and whom it waits for."""
+"""The guard's cost for the database, and its waits."""
 
 import asyncio
 from contextlib import suppress
@@ -21,7 +21,7 @@ NEVER = 1_000_000
 
 
 async def logged_in(resources: Resources) -> str:
-    """Return the token of a login that was asked about once."""
+    """Return the token of a session that the guard has seen once."""
     async with resources.database.transaction() as session:
         store = SessionStore(session, resources.signer, 3_600)
         _, token = await store.open((await someone(session)).id)
@@ -34,7 +34,7 @@ async def logged_in(resources: Resources) -> str:
     ("function", "round_trips"), [(None, 1), ("api", 2)], ids=["served", "on Lambda"]
 )
 def test_a_check_is_one_round_trip(desk: Path, function: str | None, round_trips: int) -> None:
-    """After another one on Lambda, for the connection: it may be gone since the last request."""
+    """On Lambda after a ping: the connection may be gone since the last request."""
 
     async def messages() -> int:
         async with cut_at(NEVER, "before", desk) as (settings, wire):
@@ -50,7 +50,7 @@ def test_a_check_is_one_round_trip(desk: Path, function: str | None, round_trips
 
 @pytest.mark.only("sqlite")
 def test_a_check_waits_for_no_writer(settings: Settings) -> None:
-    """Not for the lock, nor for the connection that whoever has it has."""
+    """Neither for the lock, nor for the connection that holds it."""
     alone = settings.model_copy(update={"database_connections": 1})
 
     async def check() -> None:
@@ -64,7 +64,7 @@ def test_a_check_waits_for_no_writer(settings: Settings) -> None:
 
 
 def test_a_check_leaves_nothing_open(settings: Settings) -> None:
-    """A transaction that it left on its connection would be in the way of migrations."""
+    """A transaction left open on its connection would block migrations."""
 
     async def check() -> None:
         async with open_resources(settings) as resources:
@@ -77,7 +77,7 @@ def test_a_check_leaves_nothing_open(settings: Settings) -> None:
 
 
 def test_a_transaction_after_a_check_is_one(settings: Settings) -> None:
-    """Its connection was in autocommit mode a moment before."""
+    """Its connection was in autocommit mode before."""
     alone = settings.model_copy(update={"database_connections": 1})
 
     async def check() -> None:

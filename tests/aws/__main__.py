@@ -1,8 +1,8 @@
-"""Serves this folder's Keystead from Lambda's runtime, to click through on a laptop.
+"""Serve this folder's Keystead from Lambda's runtime, to try it on a laptop.
 
 python -m tests.aws [--port 8081]
 
-The settings are those of `keystead serve`: variables and `.env`, and else all is in ./var.
+The settings are those of `keystead serve`: variables and `.env`; by default all files are in ./var.
 """
 
 import argparse
@@ -25,7 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.aws")
     parser.add_argument("--port", type=int, default=8081, help="port to listen on")
     port = parser.parse_args().port
-    # As Ctrl-C does, so that every process of ours goes with this one.
+    # As Ctrl-C does: it ends every process of the group.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         serve(port)
@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def serve(port: int) -> None:
-    """Serve until the signal to stop, which is raised as KeyboardInterrupt."""
+    """Serve until SIGTERM, which is raised as KeyboardInterrupt."""
     settings = Settings()
     task = artifact(DRIVERS[make_url(settings.database_url).get_backend_name()])
     logs = Path("var/lambda").absolute()
@@ -55,9 +55,9 @@ def serve(port: int) -> None:
 
 
 def environment_for(settings: Settings, base_url: str) -> dict[str, str]:
-    """Return the environment of a function with these settings: its working directory is another.
+    """Return the environment of a function with these settings, whose working directory differs.
 
-    Jobs run each second, or people would wait for their mail.
+    Jobs run each second, so that mail arrives at once.
     """
     url = make_url(settings.database_url)
     if url.get_backend_name() == "sqlite":

@@ -1,4 +1,4 @@
-"""The artifact that `sam build` makes, built for the Python and the machine that run the tests."""
+"""The artifact of `sam build`, for the Python and the machine that run the tests."""
 
 import hashlib
 import platform
@@ -17,9 +17,9 @@ ARCHITECTURE = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}[platfo
 
 
 def artifact(driver: str) -> Path:
-    """Return the folder of the artifact with that driver, read-only; build it if it is not there.
+    """Return the read-only folder of the artifact with that driver; build it if it is missing.
 
-    One that was built of the same files is taken again, and those of other files are removed.
+    An artifact that was built from the same files is reused, and others are removed.
     """
     CACHE.mkdir(parents=True, exist_ok=True)
     kind = f"{driver}-{PYTHON}"
@@ -37,7 +37,7 @@ def artifact(driver: str) -> Path:
 
 
 def remove(folder: Path) -> None:
-    """Remove what is read-only."""
+    """Remove a read-only folder."""
     for path in (folder, *folder.rglob("*")):
         if path.is_dir():
             path.chmod(0o755)
@@ -45,7 +45,7 @@ def remove(folder: Path) -> None:
 
 
 def _sources() -> str:
-    """Return a name for what the artifact is made of, as it is now."""
+    """Return a name that depends on the files the artifact is built from."""
     digest = hashlib.sha256()
     for name in (*build.OURS, "infra/build.py", "infra/rds.pem", "requirements/lambda.txt"):
         path = ROOT / name

@@ -1,4 +1,4 @@
-"""One sandbox of AWS Lambda on this machine: the Runtime Interface Emulator, without Docker."""
+"""One Lambda process on this machine: the Runtime Interface Emulator, without Docker."""
 
 import ctypes
 import json
@@ -20,17 +20,17 @@ import httpx2
 
 from tests.databases.server import free_port
 
-# It says each request that it sends, and each event is one.
+# The client logs each request that it sends, and each event is one.
 logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 _MACHINE = {"x86_64": "x86_64", "aarch64": "arm64"}
-# What awslambdaric consists of: /var/runtime has nothing else.
+# The modules of awslambdaric: /var/runtime holds nothing else.
 _RUNTIME = ("awslambdaric", "simplejson", "snapshot_restore_py", "runtime_client")
 _START_SECONDS = 30
 
 
 class FunctionError(Exception):
-    """The function raised: what Lambda tells whoever invoked it."""
+    """The function raised an exception: Lambda's report to the caller."""
 
     def __init__(self, told: dict[str, Any]) -> None:
         super().__init__(f"{told.get('errorType')}: {told.get('errorMessage')}")
@@ -39,7 +39,7 @@ class FunctionError(Exception):
 
 
 class Emulator:
-    """A function in a process of its own. It takes one event at a time, as a sandbox does."""
+    """A function in a process of its own, which takes one event at a time."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Emulator:
     ) -> None:
         """Take the artifact's folder, the settings, and a folder for the log and the runtime.
 
-        `beside`: a folder with modules of a test's own, to call ours.
+        `beside`: a folder with a test's own modules, which call ours.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / "log"
@@ -63,7 +63,7 @@ class Emulator:
             str(find_emulator()),
             *("--runtime-interface-emulator-address", f"127.0.0.1:{self._port}"),
             *("--runtime-api-address", f"127.0.0.1:{free_port()}"),
-            # Nothing of this environment's packages is there, but for the runtime's own.
+            # Of this environment's packages, only the runtime's are there.
             *(sys.executable, "-S", "-m", "awslambdaric", handler),
         ]
         self._environment = {
@@ -95,7 +95,7 @@ class Emulator:
         return self
 
     def invoke(self, event: object) -> Any:
-        """Return what the function returns for `event`. Raises FunctionError."""
+        """Return the function's result for `event`. Raises FunctionError."""
         return self.invoke_raw(json.dumps(event).encode())
 
     def invoke_raw(self, event: bytes) -> Any:
@@ -127,14 +127,14 @@ class Emulator:
         return child
 
     def freeze(self) -> None:
-        """Stop the function as Lambda does between two events."""
+        """Freeze the process, as Lambda does between two events."""
         os.kill(self.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
 
     def init_ms(self) -> list[float]:
-        """Return how long each start took before it could take an event, in milliseconds."""
+        """Return the duration of each start, in milliseconds."""
         found = re.findall(r"INIT REPORT\(durationMs: ([\d.]+)\)", self.log.read_text())
         return [float(each) for each in found]
 
@@ -148,7 +148,7 @@ class Emulator:
 
 
 def find_emulator() -> Path:
-    """Return the program that AWS's own command line brings along."""
+    """Return the emulator's program, which aws-sam-cli ships."""
     found = find_spec("samcli")
     assert found is not None, "pip install --no-deps -r requirements/emulator.txt"
     assert found.origin is not None
@@ -157,7 +157,7 @@ def find_emulator() -> Path:
 
 
 def _runtime(folder: Path) -> Path:
-    """Fill `folder` with the client of Lambda's runtime interface, and return it."""
+    """Copy the client of Lambda's runtime interface into `folder`, and return it."""
     folder.mkdir(exist_ok=True)
     for name in _RUNTIME:
         found = find_spec(name)
@@ -172,7 +172,7 @@ def _runtime(folder: Path) -> Path:
 
 
 def _obey_permissions() -> None:
-    """Take from root, in a new process, the right to write where nobody may."""
+    """Drop root's right to write read-only files, in a new process."""
     drop_from_bounding_set, ignore_permissions = 24, 1  # PR_CAPBSET_DROP, CAP_DAC_OVERRIDE
     if os.getuid() == 0:
         ctypes.CDLL(None).prctl(drop_from_bounding_set, ignore_permissions)

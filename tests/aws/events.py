@@ -1,4 +1,4 @@
-"""The events that AWS makes of a request, and the response that it makes of what comes back."""
+"""The events that AWS makes of requests, and the responses that it makes of results."""
 
 import base64
 from collections import defaultdict
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-# What gateways hand on as text; all else is base64.
+# Types that gateways forward as text; others are base64.
 _TEXT = ("text/", "application/json", "application/xml", "application/javascript")
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a client sent, and the address that the gateway saw."""
+    """A client's request, and the address that the gateway saw."""
 
     method: str
     path: str
@@ -27,7 +27,7 @@ class Request:
 
     @property
     def named(self) -> dict[str, list[str]]:
-        """The headers by name in lower case, without those that have no value."""
+        """The headers by name in lower case, without empty ones."""
         found: dict[str, list[str]] = defaultdict(list)
         for name, value in self.headers:
             found[name.lower()].append(value)
@@ -70,7 +70,7 @@ def http_api(request: Request) -> dict[str, Any]:
 
 
 def function_url(request: Request) -> dict[str, Any]:
-    """A function URL, which says the same as an HTTP API."""
+    """A function URL: as an HTTP API."""
     event = http_api(request)
     event["requestContext"]["domainName"] = "k.lambda-url.eu-central-1.on.aws"
     event["requestContext"]["apiId"] = "k"
@@ -101,11 +101,11 @@ def rest_api(request: Request) -> dict[str, Any]:
 def load_balancer(request: Request) -> dict[str, Any]:
     """An application load balancer, with multi-value headers."""
     headers = dict(request.named)
-    # It appends the address that it saw.
+    # The load balancer appends the address that it saw.
     seen = ", ".join([*request.all("x-forwarded-for"), request.client])
     headers |= {"x-forwarded-for": [seen], "x-forwarded-proto": ["https"]}
     query: dict[str, list[str]] = defaultdict(list)
-    # As they were sent: it decodes nothing.
+    # Not decoded.
     for pair in filter(None, request.query.split("&")):
         name, _, value = pair.partition("=")
         query[name].append(value)
@@ -128,7 +128,7 @@ KINDS: dict[str, Callable[[Request], dict[str, Any]]] = {
 
 
 def response(answer: dict[str, Any]) -> Response:
-    """Return what the client gets of what the function returned."""
+    """Return the client's response for the function's result."""
     headers = list((answer.get("headers") or {}).items())
     for name, values in (answer.get("multiValueHeaders") or {}).items():
         headers = [header for header in headers if header[0] != name]

@@ -13,12 +13,12 @@ from tests.aws.emulator import Emulator, FunctionError
 from tests.aws.events import Request, Response, http_api, response
 from tests.aws.peer import Peer
 
-# Of one connection, and of the next hop.
+# Headers of one connection, which are not forwarded.
 _HOP_BY_HOP = ("connection", "content-length", "date", "server", "transfer-encoding")
 
 
 class Gateway(Peer):
-    """Hands each request to a sandbox that is free, and its answer back."""
+    """Forwards each request to a free process, and returns its answer."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Gateway(Peer):
 
 @contextmanager
 def schedule(sandbox: Emulator, seconds: float = 1) -> Iterator[None]:
-    """Send the sandbox the schedule's event again and again, as EventBridge would."""
+    """Send the schedule's event once a second, as EventBridge would."""
     over = Event()
 
     def send() -> None:
@@ -54,7 +54,7 @@ def schedule(sandbox: Emulator, seconds: float = 1) -> Iterator[None]:
             try:
                 sandbox.invoke({"tick": {"scheduled_at": now}})
             except FunctionError:
-                pass  # it comes again
+                pass  # the next event follows
 
     thread = Thread(target=send, daemon=True)
     thread.start()

@@ -1,4 +1,4 @@
-"""An HTTP server of a test's own, on this machine, for as long as a block lasts."""
+"""A test's own HTTP server on loopback, for the duration of a block."""
 
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -7,11 +7,11 @@ from typing import Self
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    request_queue_size = 128  # of those who connect at once; beyond it they are reset
+    request_queue_size = 128  # simultaneous connections; more are reset
 
 
 class Peer:
-    """Whoever is asked, by a handler's class; `url` is where."""
+    """A server for a handler class; `url` is its address."""
 
     def __init__(self, handler: type[BaseHTTPRequestHandler], port: int = 0) -> None:
         self._server = _Server(("127.0.0.1", port), handler)

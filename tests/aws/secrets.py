@@ -1,4 +1,4 @@
-"""Secrets Manager as far as we use it: one action, which it grants to whoever signs rightly."""
+"""Secrets Manager's GetSecretValue, for requests with a valid signature."""
 
 import json
 from collections import Counter
@@ -21,7 +21,7 @@ def arn(name: str) -> str:
 
 
 class SecretsManager(Peer):
-    """Keeps secrets by ARN. Signatures are checked with those that AWS's own SDK makes."""
+    """Holds secrets by ARN. Signatures are compared with those of AWS's own SDK."""
 
     def __init__(self) -> None:
         self.secrets: dict[str, Any] = {}
@@ -31,7 +31,7 @@ class SecretsManager(Peer):
 
     @property
     def environment(self) -> dict[str, str]:
-        """What Lambda gives a function, and whom to ask."""
+        """A function's credentials, and the endpoint."""
         return {
             "AWS_ENDPOINT_URL_SECRETS_MANAGER": self.url,
             "AWS_ACCESS_KEY_ID": KEY_ID,

@@ -1,4 +1,4 @@
-"""Keystead on AWS Lambda, as far as that is on this machine."""
+"""Keystead on AWS Lambda, as far as it runs on this machine."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,7 +12,7 @@ from tests.aws.emulator import Emulator
 from tests.aws.gateway import Gateway, schedule
 from tests.service import Service, make_environment
 
-# By the database's kind; MariaDB speaks MySQL's protocol.
+# The driver for each database; MariaDB speaks MySQL's protocol.
 DRIVERS = {"sqlite": "sqlite", "postgres": "postgresql", "mysql": "mysql", "mariadb": "mysql"}
 
 
@@ -23,7 +23,7 @@ def the_artifact() -> Path:
 
 @contextmanager
 def in_lambda(folder: Path, **settings: str) -> Iterator[Service]:
-    """Run the artifact as the template does: migrate, then two sandboxes and the schedule's."""
+    """Run the artifact as the template does: migrate, then two processes and the schedule's."""
     environment = make_environment(folder, **{"tick_seconds": "2", **settings})
     task = the_artifact()
     with Emulator(task, environment, folder / "migrate", handler="handler.migrate") as migrate:

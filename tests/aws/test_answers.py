@@ -1,4 +1,4 @@
-"""Lambda answers as uvicorn does, to the byte: status, headers, cookies and body."""
+"""Lambda's answers are uvicorn's, byte by byte: status, headers, cookies and body."""
 
 import re
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ from tests.service import (
     run_command,
 )
 
-# What the connection, the moment, or a file's date decide.
+# Headers that depend on the connection, the time, or a file's date.
 _NOT_COMPARED = ("connection", "date", "keep-alive", "last-modified", "etag", "transfer-encoding")
 _NORMAL = (
     (r"https?://127\.0\.0\.1:\d+", "here"),
@@ -61,7 +61,7 @@ def servers(folder: Path) -> Iterator[dict[str, str]]:
 
 
 def tour(url: str, superuser: str) -> list[str]:
-    """Ask for everything once, rightly and wrongly; return what is said, line by line."""
+    """Send every request, valid and invalid; return the answers, line by line."""
     with httpx2.Client(base_url=url, timeout=60, verify=False) as client:
         shown = [_shown(answer) for answer in _visits(client, superuser)]
     return "\n".join(shown).splitlines()
@@ -159,7 +159,7 @@ def test_each_answer_is_uvicorns(folder: Path, servers: dict[str, str]) -> None:
 
 
 def test_metrics_are_text(servers: dict[str, str]) -> None:
-    """Figures differ from one moment to the next; what they are written as does not."""
+    """Figures differ from one scrape to the next; their format does not."""
     said = [
         httpx2.get(f"{servers[kind]}/metrics", headers=bearer(METRICS_TOKEN), verify=False)
         for kind in ("uvicorn", *KINDS)

@@ -1,4 +1,4 @@
-"""What is deployed: whole, nothing more than it needs, and never compiled again."""
+"""The artifact: complete, minimal, and never compiled again."""
 
 import importlib.util
 import json
@@ -21,7 +21,7 @@ from tests.aws.guest import guest
 from tests.aws.service import DRIVERS, the_artifact
 from tests.service import make_environment
 
-# As imported by a function that has served a request, the schedule and a migration.
+# The modules imported by a function that has served a request, the schedule and a migration.
 MODULES = """\
 import sys
 import handler as ours
@@ -36,7 +36,7 @@ def handler(event, context):
 
 @pytest.fixture
 def imported(tmp_path: Path) -> dict[str, str]:
-    """The files of all modules of a function that has done everything, by name."""
+    """The files of all modules that such a function has imported, by name."""
     environment = make_environment(tmp_path, tick_seconds="0")
     before = snapshot(the_artifact())
     options = guest(tmp_path, MODULES)
@@ -69,7 +69,7 @@ def test_each_file_that_is_imported_has_bytecode_that_is_never_stale(
     for source in sources:
         code = Path(importlib.util.cache_from_source(str(source))).read_bytes()
         assert code[:4] == importlib.util.MAGIC_NUMBER, source
-        # PEP 552: by hash, not to be checked.
+        # PEP 552: hash-based, unchecked.
         assert int.from_bytes(code[4:8], "little") == 0b01, source
         assert code[8:16] == importlib.util.source_hash(source.read_bytes()), source
 
@@ -94,7 +94,7 @@ def test_there_is_no_driver_of_another_database_and_no_sdk(imported: dict[str, s
 
 @pytest.mark.only("sqlite")
 def test_the_other_machine_and_the_other_python(tmp_path: Path) -> None:
-    """Wheels for arm64 and for the runtime's Python are there, though no code runs here."""
+    """The wheels for arm64 and the runtime's Python exist, though none can run here."""
     for driver in ("postgresql", "mysql"):
         wanted = tmp_path / f"{driver}.txt"
         wanted.write_text(build.requirements(driver))

@@ -1,4 +1,4 @@
-"""The deployment's step that migrates, and what CloudFormation hears of it."""
+"""The deployment's migration, and its answers to CloudFormation."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ from tests.service import make_environment
 
 
 class CloudFormation(Peer):
-    """Takes answers as the address does that CloudFormation signs: a PUT without a type."""
+    """Takes answers as the signed address does: a PUT without a content type."""
 
     def __init__(self) -> None:
         self.answers: list[dict[str, Any]] = []
@@ -87,7 +87,7 @@ def function(
 
 @contextmanager
 def migrating(folder: Path) -> Iterator[None]:
-    """Hold the lock of those who migrate the folder's database."""
+    """Hold the migration lock of the folder's database."""
     with asyncio.Runner() as runner:
         database = Database(with_driver(database_url(folder)))
         lock = migration_lock(database.engine, print)
@@ -197,10 +197,11 @@ def test_told_even_if_nothing_can_be_imported(
 
 
 def test_told_before_the_time_is_over(tmp_path: Path, stack: CloudFormation) -> None:
-    """Somebody else is migrating, and does not come to an end."""
+    """Another migrator holds the lock and does not release it."""
     with function(tmp_path, seconds=14) as migrate, migrating(tmp_path):
         with pytest.raises(FunctionError, match="exit"):
-            # Told, it ends its process: what it was at must not go on, nor keep its locks.
+            # After the answer the process ends: the migration must not continue, nor hold its
+            # locks.
             migrate.invoke(stack.event("Create"))
         with pytest.raises(FunctionError, match="exit"):
             migrate.invoke({})

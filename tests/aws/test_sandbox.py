@@ -1,4 +1,4 @@
-"""One process of Lambda's, for as long as it lives: reused, frozen, thawed, out of time, killed."""
+"""The life of one Lambda process: reused, frozen, thawed, out of time, killed."""
 
 import json
 import os
@@ -55,7 +55,7 @@ def log_in(emulator: Emulator, address: str) -> dict[str, str]:
 
 
 def connections(desk: Path) -> list[int]:
-    """Return the server's ids of the connections to the desk's database, but for our own."""
+    """Return the server's ids of the connections to the desk's database, except our own."""
     if databases.server().name == "postgres":
         query = (
             "SELECT pid FROM pg_stat_activity "
@@ -201,7 +201,7 @@ def test_garbage_is_looked_for_but_not_in_what_importing_made(desk: Path) -> Non
 
 
 def counted(emulator: Emulator) -> list[str]:
-    """Return the metrics that CloudWatch takes from the log, as the template's alarms have them."""
+    """Return the metrics that CloudWatch reads from the log, as the alarms name them."""
     template = (ROOT / "infra" / "template.yaml").read_text()
     found = []
     for line in re.findall(r'^\{"_aws".*$', emulator.log.read_text(), re.MULTILINE):
@@ -220,7 +220,7 @@ def counted(emulator: Emulator) -> list[str]:
 
 @contextmanager
 def blocked(desk: Path) -> Iterator[None]:
-    """Keep everybody from writing accounts, for as long as the block lasts."""
+    """Lock the table of accounts for the duration of the block."""
     kind = databases.server().name
     locks = {
         "sqlite": ["BEGIN IMMEDIATE"],
@@ -237,7 +237,7 @@ def test_out_of_time_is_said_in_time_and_leaves_nothing(desk: Path) -> None:
     with sandbox(desk, seconds=4) as emulator:
         until = time.monotonic() + 30
         while register(emulator, new_address()).status != 201:
-            assert time.monotonic() < until  # a busy machine has no time for the first either
+            assert time.monotonic() < until  # a busy machine may not start the first in time
         before = counted(emulator)
         with blocked(desk):
             begun = time.monotonic()
@@ -284,13 +284,13 @@ def test_a_body_that_is_too_large(desk: Path) -> None:
             person = {"email": new_address(), "password": password}
             assert ask(emulator, "POST", "/auth/register", person).status == expected
         with pytest.raises(FunctionError):
-            # Lambda takes 6 MB; the gateway answers for it beyond.
+            # Lambda's limit is 6 MB; beyond it the gateway answers.
             ask(emulator, "POST", "/auth/register", {"password": "x" * 7_000_000})
         assert register(emulator, new_address()).status == 201
 
 
 def test_eight_sandboxes_are_one_service(desk: Path) -> None:
-    """Each address is taken once, and a login that ends has ended in all of them."""
+    """Each address is taken once, and a session that is revoked is invalid in all processes."""
     addresses = [new_address() for _ in range(10)]
     with ExitStack() as stack:
         sandboxes = [stack.enter_context(sandbox(desk, f"sandbox{n}")) for n in range(8)]
@@ -326,7 +326,7 @@ def test_the_clients_address_is_the_gateways_word(desk: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_below_a_base_path(desk: Path, kind: str) -> None:
-    """Whether the gateway leaves it in or takes it off; and a path that only begins alike."""
+    """The gateway may leave the base path in, or strip it; and a path can begin alike."""
     with sandbox(desk, settings={"base_url": "https://example.org/accounts/"}) as emulator:
 
         def status(path: str) -> int:
@@ -388,6 +388,6 @@ def test_an_event_of_nobodys(one: Emulator, event: Any) -> None:
 
 @pytest.fixture(scope="module")
 def one(migrated: Path) -> Iterator[Emulator]:
-    """A sandbox that no test leaves another than it found it."""
+    """A process that no test changes."""
     with sandbox(migrated, f"one-{threading.get_ident()}") as emulator:
         yield emulator

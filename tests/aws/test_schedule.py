@@ -1,4 +1,4 @@
-"""The schedule's event: trusted because of who may send it, and raised when it fails."""
+"""The schedule's event: trusted because of its sender's rights, and raised when it fails."""
 
 import json
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ JOBS = ["count", "mail", "purge"]
 
 @pytest.fixture
 def sandbox(desk: Path) -> Iterator[Emulator]:
-    """One without a token for `POST /tick`, as the template deploys it."""
+    """A function without a token for `POST /tick`, as the template deploys it."""
     environment = make_environment(desk, tick_token="", tick_seconds="60")
     with Emulator(the_artifact(), environment, desk / "sandbox") as emulator:
         yield emulator
@@ -123,7 +123,7 @@ def test_nothing_that_comes_by_http_looks_like_it(sandbox: Emulator, desk: Path,
 
 
 def test_a_request_that_has_everything_is_a_request(sandbox: Emulator, desk: Path) -> None:
-    """Should a gateway ever hand on a field of the client's at the top of its event."""
+    """A gateway may forward a client's field at the top level of its event."""
     for make_event in KINDS.values():
         event = make_event(Request("GET", "/health/live"))
         event |= {"tick": {}, "detail-type": "Scheduled Event", "time": "2026-01-01T00:00:00Z"}

@@ -1,4 +1,4 @@
-"""Settings from AWS's secrets: read when the sandbox starts, and again when they have changed."""
+"""Settings from Secrets Manager: read at the start, and again after a change."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -62,7 +62,7 @@ from handler import handler
 
 
 def test_a_secret_that_changed_is_seen_in_time(desk: Path, manager: SecretsManager) -> None:
-    """Old logins are nobody's then, new ones work; a manager that is away changes nothing."""
+    """Old sessions end, new ones work; an unavailable Secrets Manager changes nothing."""
     with sandbox(desk, manager.environment, **guest(desk, OFTEN)) as emulator:
         address = new_address()
         assert register(emulator, address).status == 201
@@ -71,7 +71,7 @@ def test_a_secret_that_changed_is_seen_in_time(desk: Path, manager: SecretsManag
         manager.failures = 100
         assert ask(emulator, "GET", "/users/me", headers=headers).status == 200
         manager.failures = 0
-        # What cannot be used is not taken.
+        # An invalid secret is not used.
         manager.secrets[APPLICATION] = json.dumps({"secret_key": "short"})
         assert ask(emulator, "GET", "/users/me", headers=headers).status == 200
         manager.secrets[APPLICATION] = json.dumps({"secret_key": SECRET[::-1]})
@@ -83,7 +83,7 @@ def test_a_secret_that_changed_is_seen_in_time(desk: Path, manager: SecretsManag
 
 
 def test_what_served_before_is_closed(desk: Path, manager: SecretsManager) -> None:
-    """At once: until the next event, which may be hours away, the sandbox is frozen."""
+    """At once: until the next event, possibly hours later, the process is frozen."""
     with sandbox(desk, manager.environment, **guest(desk, OFTEN)) as emulator:
         assert ask(emulator, "GET", "/health/live").status == 200
         before = opened(emulator)
@@ -97,7 +97,7 @@ def test_what_served_before_is_closed(desk: Path, manager: SecretsManager) -> No
 
 
 def opened(emulator: Emulator) -> int:
-    """Return how many files and sockets the function has open."""
+    """Return the number of the function's open files and sockets."""
     return len(list(Path(f"/proc/{emulator.pid}/fd").iterdir()))
 
 
@@ -115,22 +115,22 @@ def handler(event, context):
 def test_secrets_are_looked_at_as_often_as_the_docs_say(
     desk: Path, manager: SecretsManager
 ) -> None:
-    """Every five minutes, and not before each request once the first five are over."""
+    """Every five minutes; not with each request after the first five."""
     assert "looks again every five minutes" in (ROOT / "docs" / "deploy.md").read_text()
     with sandbox(desk, manager.environment, **guest(desk, CLOCK)) as emulator:
 
         def reads(second: int) -> int:
-            """Return how often the secret has been read after a request of that second."""
+            """Return the number of reads of the secret after a request at that second."""
             ask(emulator, "GET", "/health/live", headers={"second": str(second)})
             return manager.reads[APPLICATION]
 
         assert [reads(second) for second in (0, 299, 300, 301, 599, 600)] == [1, 1, 2, 2, 2, 3]
-        manager.failures = 2  # of both tries of the next look
+        manager.failures = 2  # both tries of the next read fail
         assert [reads(second) for second in (900, 901, 1_199, 1_200)] == [3, 3, 3, 4]
 
 
 class Accounts:
-    """A server's user `arthur`, whose password somebody changes."""
+    """A database server's user `arthur`, whose password changes."""
 
     def __init__(self, server: OwnServer, database: str) -> None:
         self._ask = server.ask
@@ -159,10 +159,10 @@ class Accounts:
 def test_a_password_that_changed_is_read_when_the_old_one_is_refused(
     tmp_path: Path, manager: SecretsManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As RDS does it: user and password are a secret, the address is a setting."""
+    """As RDS does: user and password are in a secret, the address in a setting."""
     kind = databases.KINDS[databases.server().name]
     assert issubclass(kind, OwnServer)
-    # One of its own: to be asked for a password at all, PostgreSQL's rules are changed.
+    # A server of its own, because PostgreSQL's rules must change to require a password.
     with kind("") as server:
         monkeypatch.setattr(databases, "_current", server)
         run_command(make_environment(tmp_path), "migrate")
@@ -174,7 +174,7 @@ def test_a_password_that_changed_is_read_when_the_old_one_is_refused(
         with sandbox(tmp_path, variables) as emulator:
             assert register(emulator, new_address()).status == 201
             accounts.change("p@ss/2")
-            # Who is connected stays so; nobody else gets in any more.
+            # Open connections stay; new ones are refused.
             assert register(emulator, new_address()).status == 201
             cut(tmp_path)
             assert register(emulator, new_address()).status == 503
@@ -278,7 +278,7 @@ def test_asked_twice_if_it_fails_and_no_more(manager: SecretsManager) -> None:
 
 
 def test_without_its_secret_a_function_does_not_serve(desk: Path, manager: SecretsManager) -> None:
-    """It says which in the log, and nothing is answered half-configured."""
+    """The log names the problem, and no request is answered."""
     del manager.secrets[APPLICATION]
     variables = {
         **manager.environment,

@@ -305,7 +305,7 @@ def test_the_address_in_a_file_counts(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_the_schema_of_a_newer_release(environment: dict[str, str], tmp_path: Path) -> None:
-    """This release serves on it, and leaves it alone."""
+    """This release serves on the newer schema, and does not change it."""
     in_database(tmp_path, "UPDATE alembic_version SET version_num = '9999'")
     assert "a newer one migrated it" in run_command(environment, "migrate", code=1)
     with over_tcp(tmp_path, workers=1) as service:

@@ -1,4 +1,4 @@
-"""`keystead migrate` where it is not alone, is only asked, or finds what it did not expect."""
+"""`keystead migrate` beside other transactions, as a dry run, and on unexpected databases."""
 
 import asyncio
 import re
@@ -34,13 +34,13 @@ def upgrade() -> None:
 '''
 MIGRATE = [sys.executable, "-m", "app", "migrate"]
 ALEMBIC = [str(Path(sys.executable).with_name("alembic")), "upgrade", "head"]
-# What it takes a busy machine to answer at all, beyond what is measured; seconds.
+# The slowest answer of a busy machine, beyond the measured time; seconds.
 SLACK = 4
 
 
 @pytest.fixture
 def next_release(desk: Path) -> Path:
-    """A folder with the release after this one, which adds a column, and a database of this one."""
+    """A folder with the next release, which adds a column, and a database of this one."""
     for part in ("app", "migrations"):
         shutil.copytree(ROOT / part, desk / part, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "alembic.ini", desk)
@@ -49,7 +49,7 @@ def next_release(desk: Path) -> Path:
 
 
 def hurry(folder: Path) -> None:
-    """Have the release in `folder` try twice only."""
+    """Limit the release in `folder` to two tries."""
     path = folder / "migrations" / "waits.py"
     hurried, times = re.subn(r"^PAUSES = .*$", "PAUSES = (0.5,)", path.read_text(), flags=re.M)
     assert times == 1
@@ -57,7 +57,7 @@ def hurry(folder: Path) -> None:
 
 
 class Migrator:
-    """A migration in a process of its own, and the lines that it has printed so far."""
+    """A migration in a process of its own, and the lines printed so far."""
 
     def __init__(self, folder: Path, command: list[str]) -> None:
         self.lines: list[str] = []
@@ -80,7 +80,7 @@ class Migrator:
             self.lines.append(line.decode())
 
     async def says(self, words: str, times: int = 1, seconds: float = 40) -> bool:
-        """Wait until it has said `words` so often. Returns whether it has."""
+        """Wait until it has printed `words` that many times. Returns whether it has."""
         deadline = time.monotonic() + seconds
         while sum(words in line for line in self.lines) < times:
             if time.monotonic() > deadline or self._reading.done():
@@ -89,7 +89,7 @@ class Migrator:
         return True
 
     async def ends(self) -> int:
-        """Wait until it has ended, and return its exit code."""
+        """Wait for its end, and return its exit code."""
         async with asyncio.timeout(40):
             await self._reading
             return await self._process.wait()
@@ -106,14 +106,14 @@ def open_database(folder: Path) -> Database:
 
 @asynccontextmanager
 async def blocker(folder: Path) -> AsyncIterator[None]:
-    """Have a transaction open that has written, and so keeps others from altering the table."""
+    """Hold a transaction that has written, which blocks ALTER TABLE."""
     async with open_database(folder) as database, database.transaction() as session:
         await session.execute(text("UPDATE user_account SET is_active = is_active"))
         yield
 
 
 async def read_until(done: asyncio.Event, folder: Path) -> list[float]:
-    """Read from the table that is to be altered, over and over; return how long each took."""
+    """Read from the table in a loop until `done`; return the duration of each read."""
     took = []
     async with open_database(folder) as database:
         while not done.is_set():
@@ -256,7 +256,7 @@ LEFTOVERS: dict[str, tuple[list[str], str]] = {
 
 @pytest.fixture
 def halfway(folder: Path) -> Callable[..., dict[str, str]]:
-    """Bring the folder's database to 0003, then execute statements; return its environment."""
+    """Migrate the folder's database to 0003, then execute statements; return its environment."""
 
     def make(statements: list[str]) -> dict[str, str]:
         environment = make_environment(folder)
@@ -294,7 +294,7 @@ def test_the_remedy_of_two_revisions_works(
 
 
 def test_what_a_killed_first_revision_leaves_is_taken_up(folder: Path) -> None:
-    """Where each statement commits by itself; elsewhere no kill leaves that."""
+    """MySQL and MariaDB commit each statement; on the others no kill leaves that state."""
     environment = make_environment(folder)
     run_command(environment, "migrate", "0001")
     in_database(folder, "DELETE FROM alembic_version")

@@ -1,1 +1,1 @@
-"""A black box: these tests know a base URL, how to read mail, and how to make a superuser."""
+"""Black-box tests: they know a base URL, how to read mail, and how to create a superuser."""

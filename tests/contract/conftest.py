@@ -7,17 +7,17 @@ from tests.service import Account, Service
 
 @pytest.fixture(scope="session")
 def admin(service: Service) -> dict[str, str]:
-    """Headers of a superuser's login."""
+    """Headers of a superuser's session."""
     return service.login(service.superuser())
 
 
 @pytest.fixture
 def person(service: Service) -> Account:
-    """Somebody who has just registered."""
+    """A new account."""
     return service.register()
 
 
 @pytest.fixture
 def headers(service: Service, person: Account) -> dict[str, str]:
-    """Headers of that person's login."""
+    """Headers of that account's session."""
     return service.login(person)

@@ -1,4 +1,4 @@
-"""Input that means no good: a clear 4xx, and nothing of it stays."""
+"""Hostile input: a clear 4xx, and nothing is stored."""
 
 from typing import Any
 
@@ -151,7 +151,7 @@ def test_every_answer_carries_the_careful_headers(service: Service) -> None:
     "name", ["=?utf-8?q?x?=", "=?utf-8?b?eA?=", "=?utf-8?q?evil=40evil.com=2C_x?="]
 )
 def test_an_encoded_word_is_no_address(service: Service, name: str) -> None:
-    """Mail software would decode it, and write to somebody else."""
+    """A mail server could decode it, and deliver to another address."""
     body = {"email": f"{name}@camelot.bt", "password": PASSWORD}
     assert service.client.post("/auth/register", json=body).status_code == 422
     assert service.client.post("/auth/forgot-password", json=body).status_code == 422

@@ -79,7 +79,7 @@ def test_where_verification_is_required(strict_service: Service) -> None:
     token = strict_service.token(person.email)
     assert strict_service.client.post("/auth/verify", json={"token": token}).status_code == 200
     headers = strict_service.login(person)
-    # A new address is a new proof to give: until then, no.
+    # A new address must be verified before the next log-in.
     moved = {"email": f"new-{person.email}"}
     assert strict_service.client.patch("/users/me", json=moved, headers=headers).status_code == 200
     assert strict_service.client.get("/users/me", headers=headers).status_code == 403
@@ -100,7 +100,7 @@ def test_logout_without_a_token(service: Service) -> None:
 
 
 def forged(token: str, *, key: str = SECRET, algorithm: str = "HS256", **changes: Any) -> str:
-    """Return a token like `token` with other claims; None takes a claim out."""
+    """Return a token like `token` with other claims; None removes a claim."""
     claims = jwt.decode(token, options={"verify_signature": False}) | changes
     kept = {name: value for name, value in claims.items() if value is not None}
     return jwt.encode(kept, key if algorithm != "none" else "", algorithm=algorithm)

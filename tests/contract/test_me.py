@@ -35,7 +35,7 @@ def test_without_a_login(service: Service) -> None:
 def test_whoever_is_deactivated_behind_the_services_back(
     service: Service, person: Account, headers: dict[str, str]
 ) -> None:
-    """Their logins are still there: an operator had nothing but the database."""
+    """The sessions still exist: the operator changed only the database."""
     deactivate = "UPDATE user_account SET is_active = false WHERE email = :email"
     in_database(service.folder, deactivate, email=person.email)
     assert service.client.get("/users/me", headers=headers).status_code == 401
@@ -154,7 +154,7 @@ def test_a_null_password_means_no_change(
 def test_a_login_that_was_ended_changes_nothing_any_more(
     service: Service, person: Account, admin: dict[str, str]
 ) -> None:
-    """A thief's change of password races the owner's reset: one of them wins, wholly."""
+    """A thief's change of password races the owner's reset: exactly one of them wins."""
     thief = service.login(person)
     with ThreadPoolExecutor(2) as threads:
         change = threads.submit(patch, service, thief, {"password": "the thief's"})

@@ -2,7 +2,7 @@ import re
 
 from tests.service import Service
 
-# Upstream's codes, and what is ours: 409 where the last superuser is guarded.
+# fastapi-users' codes, and ours: 409 for the last superuser.
 CODES = {
     ("post", "/auth/jwt/login"): "200 400 422",
     ("post", "/auth/jwt/logout"): "204 401",

@@ -68,7 +68,7 @@ def test_bad_links(service: Service, page: str, token: str) -> None:
 
 def test_the_style_sheet(service: Service) -> None:
     page = service.client.get("/verify")
-    # Browsers keep to each that they are given.
+    # Browsers enforce each of these headers.
     (policy,) = page.headers.get_list("content-security-policy")
     assert "style-src 'self'" in policy
     answer = service.client.get("/static/keystead.css")

@@ -12,7 +12,7 @@ def forgot(service: Service, address: str) -> str:
     answer = service.client.post("/auth/forgot-password", json={"email": address})
     assert answer.status_code == 202
     while "/reset-password?" not in (letter := service.letter(address)).as_string():
-        pass  # the one that registering sent
+        pass  # the verification mail
     return token_in(letter)
 
 

@@ -17,7 +17,7 @@ def deliver(service: Service, headers: dict[str, str] | None = None, **body: Any
 
 
 def tick(service: Service, headers: dict[str, str] | None = None, **body: Any) -> Any:
-    """Deliver, and again while the local loop is at it, as a scheduler would."""
+    """Deliver, again while the local loop is running the job, as a scheduler would."""
     answer = deliver(service, headers, **body)
     for _ in range(100):
         if answer.status_code != 409:
@@ -42,7 +42,7 @@ def test_a_superuser_is_no_scheduler(service: Service, admin: dict[str, str]) ->
 
 
 def test_runs_every_job(service: Service) -> None:
-    tick(service)  # the loop's first is over then
+    tick(service)  # the loop's first run is over then
     for body in (b"", b"{}", b'{"scheduled_at": null}'):
         answer = service.client.post("/tick", headers=TOKEN, content=body)
         assert answer.status_code == 200
@@ -128,7 +128,7 @@ def test_many_at_once_count_once(service: Service) -> None:
         answers = list(threads.map(deliver_it, range(20)))
     after = tick(service, scheduled_at=later.isoformat(), job="count").json()["jobs"][0]
     assert after["result"]["count"] == before["result"]["count"] + 1
-    # One did it (unless the local loop was faster), the others heard of it.
+    # One runs it (unless the local loop was faster), the others replay.
     assert answers.count((200, "done")) <= 1
     assert set(answers) <= {(200, "done"), (200, "replayed"), (409, None)}
 

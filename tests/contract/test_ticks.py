@@ -1,4 +1,4 @@
-"""What a superuser and Prometheus see of the jobs."""
+"""The jobs' status for superusers and Prometheus."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ from tests.service import METRICS_TOKEN, TICK_TOKEN, Service, bearer
 def tick(service: Service, **body: Any) -> None:
     for _ in range(100):
         answer = service.client.post("/tick", json=body, headers=bearer(TICK_TOKEN))
-        if answer.status_code != 409:  # the local loop is at it
+        if answer.status_code != 409:  # the local loop is running it
             break
         time.sleep(0.1)
     assert answer.status_code == 200, answer.text
@@ -83,7 +83,7 @@ def test_what_there_is_not(service: Service, admin: dict[str, str]) -> None:
 
     assert {code(path) for path in ("conquer", "COUNT", "%00")} == {404}
     assert code("count?limit=0") == 422
-    assert code("count?before=2026-01-01T00:00:00") == 422  # of which zone?
+    assert code("count?before=2026-01-01T00:00:00") == 422  # without an offset
 
 
 def test_metrics_count(service: Service) -> None:

@@ -54,7 +54,7 @@ def test_patch(service: Service, person: Account, admin: dict[str, str]) -> None
 def test_promote_as_the_original_notes_do(
     service: Service, person: Account, headers: dict[str, str], admin: dict[str, str]
 ) -> None:
-    """The string "true" is taken for true; the body may come without a content type."""
+    """The string "true" is taken for true; the body may have no content type."""
     path = f"/users/{person.id}"
     answer = service.client.patch(path, content=b'{"is_superuser":"true"}', headers=admin)
     assert answer.json()["is_superuser"] is True
@@ -183,14 +183,14 @@ CHANGES: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.fixture(scope="session", params=RUNS)
 def court(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A Keystead of its own with one superuser, and a login of theirs."""
+    """A Keystead of its own with one superuser, and their session."""
     with RUNS[request.param](tmp_path_factory.mktemp("court")) as running:
         yield running, [running.login(running.superuser())]
 
 
 @pytest.fixture
 def pair(court: Any) -> Any:
-    """The service, its only two superusers, and their logins."""
+    """The service, its only two superusers, and their sessions."""
     service, crown = court
     pair = [service.register() for _ in range(2)]
     logins = [service.login(one) for one in pair]
@@ -231,7 +231,7 @@ def test_two_superusers_cannot_remove_each_other(
 
     with ThreadPoolExecutor(2) as threads:
         codes = sorted(threads.map(strike, attacks))
-    # The slower one is told so, or finds that it is nobody any more.
+    # The slower one is refused, or its session has ended.
     assert codes[0] in (200, 204)
     assert codes[1] in (401, 403, 409)
     left = [service.client.get("/users", headers=headers).status_code for headers in logins]

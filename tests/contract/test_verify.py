@@ -111,7 +111,7 @@ def test_malformed(service: Service) -> None:
 
 
 def test_a_token_for_a_look_alike_proves_nothing(service: Service) -> None:
-    """Another domain, the same key: the old mailbox must not prove the new one."""
+    """Another domain with the same key: the old mailbox must not verify the new address."""
     name = new_address().partition("@")[0]
     person = service.register(f"{name}@strasse.de")
     headers = service.login(person)

@@ -1,4 +1,4 @@
-"""Hashes: what they are made of, and how older ones are replaced at a login."""
+"""Password hashes: their parameters, their upgrade at a log-in, their limits."""
 
 import asyncio
 import os
@@ -78,7 +78,7 @@ def test_the_defaults_are_owasps() -> None:
 def test_an_unknown_account_costs_a_whole_comparison(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The decoy is compared by the same parameters: no short way out for unknown addresses."""
+    """The decoy has the same parameters: an unknown address is not faster."""
     passwords = Passwords(settings)
     seen: list[str] = []
     real = passwords.helper.verify_and_update
@@ -112,7 +112,7 @@ def test_hashing_leaves_the_loop_alone(
 
 
 def test_hashes_give_way(in_resources: Callable[[Any], Any]) -> None:
-    """On Linux, where a thread has a priority of its own; elsewhere it is the process's to keep."""
+    """On Linux, where threads have priorities; elsewhere the process keeps its own."""
 
     def niceness() -> int:
         return os.getpriority(os.PRIO_PROCESS, 0)
@@ -155,7 +155,7 @@ def test_more_logins_than_can_be_compared_are_refused(in_resources: Callable[[An
 def test_a_hash_that_is_not_begun_in_time_is_refused(
     in_resources: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was begun ends, however long it takes."""
+    """A hash that has started is finished, however long it takes."""
     monkeypatch.setattr("app.crypto.passwords.WAIT_SECONDS", 0.5)
 
     async def check(resources: Resources) -> None:
@@ -195,7 +195,7 @@ def test_who_is_refused_is_told_when_to_come_again(
 def test_who_waits_for_a_hash_holds_no_connection(
     in_resources: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Far more logins at once than the pool has connections, and all of them hashing."""
+    """Far more log-ins than the pool has connections, all of them hashing."""
 
     async def check(resources: Resources) -> None:
         hashing, go_on = threading.Semaphore(0), threading.Event()

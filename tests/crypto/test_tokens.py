@@ -1,4 +1,4 @@
-"""Tokens that were found right once, and are remembered."""
+"""Signed tokens, and the cache of verified ones."""
 
 import time
 from datetime import timedelta
@@ -8,7 +8,7 @@ import pytest
 from app import clock
 from app.crypto.tokens import Signer
 
-# No database has a part in it.
+# Independent of the database.
 pytestmark = pytest.mark.only("sqlite")
 
 

@@ -1,4 +1,4 @@
-"""Two transactions that wait for each other: the loser is run again, and nobody notices."""
+"""Transactions that deadlock: the loser is run again, and both succeed."""
 
 import asyncio
 from collections import Counter
@@ -29,7 +29,7 @@ NAMES = ["left", "right"]
 
 
 class Meeting:
-    """Where each of two waits for the other, once; not for long, as SQLite lets in one alone."""
+    """A meeting point of two transactions; with a time limit, as SQLite lets only one in."""
 
     def __init__(self) -> None:
         self._arrived: set[str] = set()
@@ -120,7 +120,8 @@ def test_a_job_that_loses_has_not_failed(
         @retry_on_conflict
         async def oppose() -> None:
             async with resources.database.transaction() as session:
-                # Much done, and the last to wait: the databases' reasons to have the job lose.
+                # More rows written, and the last to wait: the databases choose the job as the
+                # loser.
                 session.add_all(TickCounter(name=f"other {n}", value=0) for n in range(20))
                 await session.flush()
                 await add_one(session, "right")

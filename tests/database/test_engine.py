@@ -1,4 +1,4 @@
-"""The transaction at the edge, where a database has a trap."""
+"""Transactions, and the databases' traps."""
 
 import asyncio
 import gc
@@ -28,7 +28,7 @@ from tests.databases import database_url, in_database
 
 @pytest.mark.only("sqlite")
 def test_a_failed_statement_does_not_stop_the_loop_later(tmp_path: Path) -> None:
-    """A cursor that failed may live on in a traceback, while its connection waits for a lock."""
+    """A failed cursor may live on in a traceback, while its connection waits for a lock."""
 
     async def check() -> float:
         async with Database(f"sqlite+aiosqlite:///{tmp_path}/k.db") as database:
@@ -55,7 +55,7 @@ def test_a_failed_statement_does_not_stop_the_loop_later(tmp_path: Path) -> None
 
 @pytest.mark.only("sqlite")
 def test_a_read_makes_no_database(tmp_path: Path) -> None:
-    """The file of one that is put back would come too late."""
+    """A created file would be in the way of one that is restored."""
     file = tmp_path / "50 %25 of #1.db"
 
     async def check() -> None:
@@ -96,7 +96,7 @@ def test_a_transaction_sees_what_others_have_committed(
 def test_a_statement_from_before_a_migration_is_run_again(
     desk: Path, in_resources: Callable[[Callable[[Resources], Awaitable[Any]]], Any]
 ) -> None:
-    """PostgreSQL refuses a prepared one whose columns have changed; the release before runs on."""
+    """PostgreSQL refuses a prepared statement whose columns have changed."""
     in_database(desk, "CREATE TABLE t (x INTEGER)")
 
     async def check(resources: Resources) -> None:
@@ -136,7 +136,7 @@ def test_no_more_connections_are_open_than_were_asked_for(settings: Settings) ->
 
 
 def test_a_single_connection_is_not_used_for_ever(settings: Settings) -> None:
-    """Whatever stands between may have dropped one that is minutes old without a word."""
+    """A firewall may have dropped a connection that was idle for minutes."""
 
     async def connection(database: Database) -> object:
         async with database.transaction() as session:

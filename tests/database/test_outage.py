@@ -1,6 +1,6 @@
-"""The database server is killed amid traffic, and started again; nobody touches Keystead.
+"""The database server is killed during traffic and restarted; Keystead is not.
 
-SQLite has no server: what can be killed there is Keystead itself, and tests/test_crash.py does.
+SQLite has no server: tests/test_crash.py kills Keystead instead.
 """
 
 import threading
@@ -20,12 +20,12 @@ pytestmark = pytest.mark.only("postgres", "mysql", "mariadb")
 
 CLIENTS = 8
 AWAY_SECONDS = 2
-# Nobody is left hanging: connections to a server that is gone fail at once.
+# No request hangs: connections to a dead server fail at once.
 SLOWEST_SECONDS = 8
 
 
 class Traffic:
-    """People who register without end; notes what each was answered, and when."""
+    """Clients that register in a loop; records the answers and the slowest time."""
 
     def __init__(self, url: str) -> None:
         self.kept: list[str] = []
@@ -62,7 +62,7 @@ class Traffic:
 
 @pytest.fixture
 def own_server() -> Iterator[OwnServer]:
-    """A server that nobody else uses."""
+    """A server of the test's own."""
     with KINDS[server().name]() as own:
         assert isinstance(own, OwnServer)
         own.create("keystead")

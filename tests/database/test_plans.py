@@ -1,4 +1,4 @@
-"""How the databases find rows: by an index, in tables that grow."""
+"""Query plans: an index finds the rows of every table that grows."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from tests.databases import database_url
 from tests.databases.server import open_engine
 from tests.service import TICK_TOKEN, Service, bearer, in_process, token_in
 
-ROWS = 20_000  # MySQL would rather read and sort a tenth of it
+ROWS = 20_000  # MySQL reads and sorts a table of a tenth of it
 GROWING = ("user_account", "user_session", "mail_message", "tick_run")
 
 
@@ -36,7 +36,7 @@ def test_every_statement_finds_its_rows_by_an_index(tmp_path: Path) -> None:
 
 
 async def fill(folder: Path) -> None:
-    """Make the tables that grow large enough for an index to be worth it."""
+    """Fill the growing tables until an index is worth it."""
     now = clock.now()
     people = {new_id(): f"{n}@camelot.bt" for n in range(ROWS)}
     rows: dict[type[Any], list[dict[str, Any]]] = {
@@ -79,7 +79,7 @@ async def fill(folder: Path) -> None:
 
 @contextmanager
 def statements() -> Iterator[dict[str, Any]]:
-    """Collect what is executed in the block, each statement with one set of its parameters."""
+    """Collect the statements that are executed in the block, each with one set of parameters."""
     seen: dict[str, Any] = {}
 
     def note(_: Connection, __: Any, statement: str, parameters: Any, *___: Any) -> None:
@@ -94,7 +94,7 @@ def statements() -> Iterator[dict[str, Any]]:
 
 
 def tour(service: Service) -> None:
-    """Ask for everything that reads or changes rows, as those do who use it."""
+    """Send every request that reads or changes rows."""
     client = service.client
     person = service.register()
     headers = service.login(person)
@@ -126,7 +126,7 @@ def tour(service: Service) -> None:
 
 
 async def full_scans(folder: Path, seen: dict[str, Any]) -> list[str]:
-    """Return the statements that look through a whole table that grows, with their plans."""
+    """Return the statements that scan a whole growing table, with their plans."""
     read: dict[str, Callable[[Connection, str, Any], list[str]]] = {
         "sqlite": sqlite_scans,
         "postgres": postgres_scans,
@@ -155,13 +155,13 @@ def sqlite_scans(connection: Connection, statement: str, parameters: Any) -> lis
         step
         for step in steps
         if step.startswith(tuple(f"SCAN {table}" for table in GROWING))
-        # In the order of an index, and as far as the limit.
+        # In the order of an index, up to the limit.
         and not ("USING" in step and "LIMIT" in statement)
     ]
 
 
 def postgres_scans(connection: Connection, statement: str, parameters: Any) -> list[str]:
-    # Otherwise it would rather read a table that is small, as here.
+    # Otherwise it scans a table as small as this one.
     connection.exec_driver_sql("SET enable_seqscan = off")
     found = connection.exec_driver_sql(
         f"EXPLAIN (FORMAT JSON) {statement}", parameters
@@ -180,7 +180,7 @@ def postgres_scans(connection: Connection, statement: str, parameters: Any) -> l
 
 
 def mysql_scans(connection: Connection, statement: str, parameters: Any) -> list[str]:
-    # MariaDB knows no other form and no name for it.
+    # MariaDB has no other format and no name for it.
     form = "FORMAT=TRADITIONAL " if databases.server().name == "mysql" else ""
     plan = connection.exec_driver_sql(f"EXPLAIN {form}{statement}", parameters).mappings()
     return [

@@ -1,1 +1,1 @@
-"""The documentation does what it says."""
+"""The documentation's commands, run as they are shown."""

@@ -1,4 +1,4 @@
-"""Runs what a page shows, and compares what is printed with what the page says."""
+"""Runs the commands of a page, and compares their output with the page's."""
 
 import re
 import subprocess
@@ -15,7 +15,7 @@ END = "the end of one command"
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    """Return the code blocks of a page that are in `language`."""
+    """Return the code blocks of a page in `language`."""
     return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
 
 
@@ -27,7 +27,7 @@ def steps(block: str) -> Iterator[tuple[str, str]]:
 
 
 def normalise(text: str, port: int) -> str:
-    """Return `text` without what differs from run to run."""
+    """Return `text` without the parts that differ from run to run."""
     text = text.replace(f"127.0.0.1:{port}", "127.0.0.1:8080")
     text = re.sub(r"eyJ[\w.…-]+", "TOKEN", text)
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", text)
@@ -72,7 +72,7 @@ class Shell:
         return said
 
     def run(self, command: str) -> str:
-        """Run one command and return what it printed."""
+        """Run one command and return its output."""
         stdin, stdout = self._bash.stdin, self._bash.stdout
         assert stdin is not None
         assert stdout is not None
@@ -84,7 +84,7 @@ class Shell:
         return "".join(iter(stdout.readline, f"{END}\n"))
 
     def _wait_for_mail(self) -> None:
-        """Wait as long as it takes a person to type a command that reads a mail."""
+        """Wait for a mail, as a person who types the next command does."""
         deadline = time.monotonic() + 30
         while not list(self._folder.glob("var/mail/*.eml")):
             assert time.monotonic() < deadline, "no mail has come"

@@ -1,4 +1,4 @@
-"""README.md and docs/http.md, command by command, as somebody new would type them."""
+"""README.md and docs/http.md, command by command, for a new user."""
 
 import os
 import re
@@ -22,7 +22,7 @@ KEPT = ("PATH", "PIP_CERT", "PIP_CONFIG_FILE", "PIP_INDEX_URL", "LANG")
 
 
 def copy_project(folder: Path) -> Path:
-    """Copy the project's files, as they are, to `folder`, and return it."""
+    """Copy the project's files of the working tree to `folder`, and return it."""
     files = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=ROOT,
@@ -55,7 +55,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
 
 @pytest.fixture(scope="module")
 def follow(shell: Shell) -> Callable[[Path], None]:
-    """Do what a page says, unless it was done before: its commands build on each other."""
+    """Run the commands of a page, once: pages build on each other."""
     done: set[Path] = set()
 
     def follow_once(page: Path) -> None:
@@ -73,7 +73,7 @@ def run_every_command(shell: Shell, page: Path) -> None:
         for command, output in steps(block):
             said = shell.run(command)
             if command.endswith("tick --job count"):
-                # How often it has counted by now is another matter each time.
+                # The counter's value depends on the time.
                 assert re.search(r"│ (done|replayed) +│ \{'count': \d+\}", said)
             else:
                 assert normalise(said, shell.port) == normalise(output, shell.port), command
@@ -91,7 +91,7 @@ def test_every_command_prints_what_the_page_shows(
 def test_every_powershell_command_asks_for_the_same(
     shell: Shell, follow: Callable[[Path], None]
 ) -> None:
-    """There is no PowerShell here: what it would send, by its documentation, is sent by us."""
+    """Without PowerShell: the requests that its documentation describes are sent by us."""
     follow(HTTP)
     known = {"TICK": TICK_TOKEN, "TOKEN": "no token", "SQUIRE": str(uuid4())}
     with httpx2.Client(timeout=30, verify=False) as client:
@@ -106,7 +106,7 @@ def test_every_powershell_command_asks_for_the_same(
                 method, path = answer.request.method, answer.request.url.path
                 assert not calls or (method, shape(path)) in calls, command
                 assert str(answer.status_code) in documented(paths, method, path), command
-                # Who asks, and what for, was understood; whom it is about may be gone.
+                # The request was authenticated and understood; its account may be deleted.
                 assert answer.status_code not in (401, 403, 405, 415, 422), (command, answer.text)
                 if "login" in command:
                     known["ACCESS"] = answer.json()["access_token"]
@@ -115,7 +115,7 @@ def test_every_powershell_command_asks_for_the_same(
 
 
 def curl_requests(section: str) -> Iterator[tuple[str, str]]:
-    """Yield the method and the path of each call that a section of the page makes with curl."""
+    """Yield method and path of each curl command in a section."""
     for command in re.findall(r"^\$ curl .*$", section, re.MULTILINE):
         method = re.search(r" -X (\w+)", command)
         found = re.search(r"127\.0\.0\.1:8080(/[^\s\"?]*)", command)
@@ -124,17 +124,17 @@ def curl_requests(section: str) -> Iterator[tuple[str, str]]:
 
 
 def shape(path: str) -> str:
-    """Return `path` with {id} for what names one account."""
+    """Return `path` with {id} for an account's id."""
     return re.sub(r"(\$\w+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$", "{id}", path)
 
 
 def documented(paths: dict[str, Any], method: str, path: str) -> set[str]:
-    """Return the answers that the schema lists for a call."""
+    """Return the documented answers of a request."""
     return set(paths[shape(path)][method.lower()]["responses"])
 
 
 def as_request(command: str, known: dict[str, str]) -> httpx2.Request:
-    """Return what Invoke-RestMethod sends: POST with a body is a form unless it says otherwise."""
+    """Return the request that Invoke-RestMethod sends: a body is a form unless a type is given."""
 
     def option(name: str) -> str | None:
         found = re.search(rf"-{name} ('[^']*'|\"(?:[^\"`]|`.)*\"|@\{{[^}}]*\}}|\S+)", command)
@@ -160,7 +160,7 @@ def as_request(command: str, known: dict[str, str]) -> httpx2.Request:
 
 
 def test_the_page_of_jobs_adds_one_that_works(tmp_path: Path) -> None:
-    """What docs/tick.md shows is done, word by word, in a copy; its own interpreter, no install."""
+    """The page's steps are done in a copy, with this interpreter and no install."""
     folder = copy_project(tmp_path / "keystead")
     code, listed, *_ = blocks(TICK, "python")
     (folder / "app/users/census.py").write_text(code)
@@ -183,7 +183,7 @@ def test_the_page_of_jobs_adds_one_that_works(tmp_path: Path) -> None:
 
 
 def plain(text: str) -> str:
-    """Return a table without its times, and as wide as it may be."""
+    """Return a table without times and column widths."""
     return re.sub(r"[ ─━]+|\d[\de.-]* s\b", " ", normalise(text, 8080))
 
 

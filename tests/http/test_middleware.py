@@ -1,4 +1,4 @@
-"""What the middleware does that no well-behaved client sees."""
+"""Middleware, under clients that misbehave."""
 
 import asyncio
 from typing import Any
@@ -13,7 +13,7 @@ async def unreachable(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def send_pieces(*pieces: bytes, then_gone: bool) -> list[Message]:
-    """Send a body that never ends, then hang up or say nothing more; return what is answered."""
+    """Send an endless body, then hang up or stall; return the answer."""
     messages: list[Message] = [
         {"type": "http.request", "body": piece, "more_body": True} for piece in pieces
     ]

@@ -1,1 +1,1 @@
-"""Mail, from the outbox to a server that really speaks SMTP."""
+"""Mail, from the outbox to a real SMTP server."""

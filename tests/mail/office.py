@@ -1,4 +1,4 @@
-"""A post office: accounts, an outbox, and those who empty it."""
+"""A post office: accounts, an outbox, and its delivery."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,26 +21,26 @@ from tests.service import make_environment, new_address, settings_from
 
 @dataclass
 class Office:
-    """What a test may do with accounts and their mail."""
+    """Accounts and their mail, for a test."""
 
     resources: Resources
 
     async def person(self, address: str | None = None) -> User:
-        """Return a new account; nothing is sent to it yet."""
+        """Return a new account; no mail is enqueued for it."""
         async with self.resources.database.transaction() as session:
             values = {"email": address or new_address(), "hashed_password": "!"}
             user: User = await UserDatabase(session).create(values)
             return user
 
     async def enqueue(self, *addresses: str, letter: str = VERIFY) -> None:
-        """Put a letter to each of `addresses` into the outbox, each due before the next."""
+        """Enqueue a letter to each of `addresses`, each due before the next."""
         for address in addresses:
             async with self.resources.database.transaction() as session:
                 Outbox(session, self.resources.mail_waiting).enqueue(letter, address)
         await self.make_due()
 
     async def letters(self, count: int) -> list[str]:
-        """Put letters to as many new accounts into the outbox; return their addresses."""
+        """Enqueue letters to new accounts; return their addresses."""
         addresses = [(await self.person()).email for _ in range(count)]
         await self.enqueue(*addresses)
         return addresses
@@ -49,7 +49,7 @@ class Office:
         return await deliver_mail(self.resources)
 
     async def make_due(self) -> None:
-        """Let the time pass that messages wait for."""
+        """Make all waiting messages due."""
         async with self.resources.database.transaction() as session:
             for number, row in enumerate(await session.scalars(by_age())):
                 if row.state == "waiting":
@@ -60,7 +60,7 @@ class Office:
             await session.execute(update(MailMessage).values(attempts=attempts))
 
     async def rows(self) -> list[MailMessage]:
-        """Return what the outbox holds, the oldest first."""
+        """Return the messages of the outbox, the oldest first."""
         async with self.resources.database.transaction() as session:
             return list(await session.scalars(by_age()))
 
@@ -79,7 +79,7 @@ def by_age() -> Select[tuple[MailMessage]]:
 
 @asynccontextmanager
 async def open_office(folder: Path, mail_url: str, **settings: str) -> AsyncIterator[Office]:
-    """Open the office whose mail leaves through `mail_url`."""
+    """Open an office that sends through `mail_url`."""
     environment = make_environment(folder, mail_url=mail_url, **settings)
     async with open_resources(settings_from(environment)) as resources:
         yield Office(resources)

@@ -1,4 +1,4 @@
-"""SMTP servers of the tests' own, on this machine."""
+"""SMTP servers for the tests."""
 
 import asyncio
 import email
@@ -29,7 +29,7 @@ UNKNOWN = "550 5.1.1 no such mailbox"
 
 
 class Taken(NamedTuple):
-    """A message that a server answered for."""
+    """A message that a server accepted."""
 
     recipient: str
     content: bytes
@@ -45,7 +45,7 @@ class Taken(NamedTuple):
 
 @dataclass
 class Postmaster:
-    """Decides for a server what it takes, and keeps it."""
+    """Decides which messages a server accepts, and keeps them."""
 
     refused: dict[str, str] = field(default_factory=dict)
     """Answers to RCPT, by recipient."""
@@ -95,7 +95,7 @@ class Postmaster:
 
 
 class Slow(Postmaster):
-    """Lets the first message wait for its answer."""
+    """Delays the answer to the first message."""
 
     def __init__(self, answer: str = "250 OK") -> None:
         super().__init__()
@@ -116,7 +116,7 @@ class Slow(Postmaster):
 
 
 class Vanishing(SMTP):
-    """Can go away without a goodbye."""
+    """Can close the connection without a word."""
 
     def vanish(self) -> None:
         assert isinstance(self.transport, asyncio.Transport)
@@ -124,7 +124,7 @@ class Vanishing(SMTP):
 
 
 class HangsUpInData(Vanishing):
-    """Goes away when it has heard the first line of a message."""
+    """Closes the connection after the first line of a message."""
 
     async def smtp_DATA(self, _: str) -> None:  # noqa: N802
         await self.push("354 go ahead")
@@ -133,7 +133,7 @@ class HangsUpInData(Vanishing):
 
 
 class HangsUpBeforeTheOk(Vanishing):
-    """Takes the message, and goes away without saying so."""
+    """Accepts the message, and closes the connection without an answer."""
 
     async def push(self, status: AnyStr) -> None:
         if self.event_handler.taken:
@@ -143,7 +143,7 @@ class HangsUpBeforeTheOk(Vanishing):
 
 
 class HangsUpAtOnce(asyncio.Protocol):
-    """Goes away when somebody connects."""
+    """Closes each connection at once."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -160,7 +160,7 @@ async def smtp_server(
     starttls: bool = False,
     **options: Any,
 ) -> AsyncIterator[Postmaster]:
-    """Serve SMTP (SMTPS with a `certificate`, unless it is for STARTTLS) while the block runs."""
+    """Serve SMTP during the block; SMTPS with a `certificate`, unless it is for STARTTLS."""
     loop = asyncio.get_running_loop()
     context = server_context(certificate) if certificate else None
     settings = {
@@ -188,7 +188,7 @@ def server_context(certificate: Path) -> ssl.SSLContext:
 
 
 def write_certificate(path: Path) -> Path:
-    """Write a self-signed certificate for 127.0.0.1, with its key, to `path`."""
+    """Write a self-signed certificate for 127.0.0.1 and its key to `path`."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])

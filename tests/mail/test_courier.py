@@ -1,4 +1,4 @@
-"""Mail leaves right after the request that caused it, and no request waits for it."""
+"""Mail is sent right after the request that caused it, and no request waits for it."""
 
 import asyncio
 import socket
@@ -15,19 +15,19 @@ from tests.service import in_process, new_address
 
 DAY = "86400"
 LONG = 5
-"""Seconds that no request takes; delivery waits longer for a server to speak."""
+"""Longer than any request, and shorter than delivery waits for a silent server; seconds."""
 
 
 @pytest.fixture
 def black_hole() -> Iterator[socket.socket]:
-    """A server that takes connections and never says a word."""
+    """A server that accepts connections and stays silent."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(LONG)
         yield listener
 
 
 def still_waits(connection: socket.socket) -> bool:
-    """Return whether the other side has neither said anything nor hung up."""
+    """Return whether the client has neither sent anything nor closed the connection."""
     connection.setblocking(False)
     try:
         connection.recv(1)

@@ -1,4 +1,4 @@
-"""Passwords and certificates."""
+"""Mail servers' passwords and certificates."""
 
 import asyncio
 from pathlib import Path
@@ -10,7 +10,7 @@ from app.mail.transports import MailServerUnavailable, SMTPTransport
 from tests.mail.office import open_office
 from tests.mail.smtp import PASSWORD, USERNAME, Postmaster, smtp_server
 
-# No database has a part in it.
+# Independent of the database.
 pytestmark = pytest.mark.only("sqlite")
 
 LOGIN = f"{USERNAME}:{quote(PASSWORD, safe='')}"
@@ -26,7 +26,7 @@ def trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 async def deliver_one(desk: Path, mail_url: str, expected: dict[str, int]) -> str | None:
-    """Try to deliver a letter, once; return the error that was kept."""
+    """Try to deliver a letter once; return the stored error."""
     async with open_office(desk, mail_url) as office:
         await office.letters(1)
         assert await office.deliver() == expected
@@ -36,7 +36,7 @@ async def deliver_one(desk: Path, mail_url: str, expected: dict[str, int]) -> st
 
 
 async def check(url: str) -> None:
-    """Connect as far as it takes to send."""
+    """Connect and authenticate."""
     transport = SMTPTransport(url)
     try:
         await transport.check()

@@ -1,4 +1,4 @@
-"""Mail without a server: into a folder, to the console."""
+"""Mail to a folder and to the console."""
 
 import asyncio
 from email.message import EmailMessage
@@ -13,7 +13,7 @@ from app.mail.transports import ConsoleTransport, FolderTransport, MailServerUna
 from tests.mail.office import Office, open_office
 from tests.service import read_message, token_in
 
-# No database has a part in it.
+# Independent of the database.
 pytestmark = pytest.mark.only("sqlite")
 
 FAILED = {"sent": 0, "dropped": 0, "failed": 1}

@@ -1,4 +1,4 @@
-"""What a message looks like when the server has it."""
+"""Messages as the mail server receives them."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ SENDER = "The Round Table <table@camelot.bt>"
 def send(
     desk: Path, letter: str, address: str | None = None, base_url: str = BASE_URL
 ) -> tuple[Taken, User]:
-    """Return a letter as the server got it, and whose it is."""
+    """Return a letter as the server received it, and its account."""
 
     async def run() -> tuple[Taken, User]:
         settings = {"base_url": base_url, "mail_from": SENDER}

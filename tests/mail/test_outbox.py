@@ -1,4 +1,4 @@
-"""When and how often messages are tried, by whom, and to whom they go in the end."""
+"""Delivery: retries and their pauses, concurrent processes, recipients."""
 
 import asyncio
 import os
@@ -194,7 +194,7 @@ def test_a_server_that_is_too_slow_is_left_alone(
 
 
 class DiesAfterTheOk(SMTPTransport):
-    """The process is stopped when the server has said that it took the message."""
+    """The process stops after the server has accepted the message."""
 
     async def send(self, message: EmailMessage) -> None:
         await super().send(message)
@@ -229,7 +229,7 @@ async def assert_sent_again(server: Postmaster, office: Office, address: str) ->
 
 
 class Killer(Postmaster):
-    """Takes a message and kills who sent it."""
+    """Accepts the message and kills its sender."""
 
     victim = 0
 

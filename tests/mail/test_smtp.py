@@ -1,4 +1,4 @@
-"""Servers that take some, all or nothing, or go away."""
+"""SMTP servers that accept some messages, all or none, or disconnect."""
 
 import asyncio
 import contextlib
@@ -23,13 +23,13 @@ from tests.mail.smtp import (
 )
 from tests.service import new_address
 
-# No database has a part in it.
+# Independent of the database.
 pytestmark = pytest.mark.only("sqlite")
 
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    """A port that nothing listens on; it is kept for this test."""
+    """A port without a listener, reserved for this test."""
     with socket.socket() as keeper:
         keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         keeper.bind(("127.0.0.1", 0))

@@ -15,4 +15,4 @@ ROWS = {
 }
 
 NOT_ON: set[tuple[str, str]] = set()
-"""Rows that there cannot be on a database."""
+"""Rows without cases on a database."""

@@ -1,4 +1,4 @@
-"""Databases at every revision, with rows; and the count of what was tried."""
+"""Databases at every revision, with rows."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ AtRevision = Callable[[str], Path]
 
 @contextmanager
 def far_from_utc() -> Iterator[None]:
-    """Set this process's clock to another zone, so that local time is not UTC by chance."""
+    """Set this process's clock to another zone, so that local time differs from UTC."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TZ", "XST-5:30")
         time.tzset()
@@ -25,7 +25,7 @@ def far_from_utc() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def templates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A database at each revision that holds its rows and those of all before; to copy."""
+    """A database at each revision, with its rows and all earlier ones; to copy."""
     made = {"base": tmp_path_factory.mktemp("base")}
     upgrade(made["base"], "base")
     for revision in REVISIONS:
@@ -39,7 +39,7 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture
 def at_revision(templates: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> AtRevision:
-    """Make a folder whose database is at a revision, with the rows up to there."""
+    """Create a folder whose database is at a revision, with the rows up to it."""
 
     def make(revision: str) -> Path:
         return copy_database(templates[revision], tmp_path_factory.mktemp("at"))

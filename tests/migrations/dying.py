@@ -1,4 +1,4 @@
-"""A migrator that is killed after one of its statements, as by a power cut."""
+"""A migrator that is killed after one of its statements."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from sqlalchemy import Engine, event
 READS = ("SELECT", "PRAGMA", "SHOW", "DESCRIBE", "DESC ", "SET ")
 SECONDS = 60
 
-# Its process has imported all there is to import: a fork of it takes no time, and has no threads.
+# This process has imported everything: forks of it start at once, and have no threads.
 _context = get_context("forkserver")
 _context.set_forkserver_preload(["tests.migrations.dying", "app.models", "alembic.command"])
 
@@ -28,7 +28,7 @@ def migrate(
 ) -> int:
     """Migrate in a process of its own, killed `pause` seconds after its n-th change (0: never).
 
-    `way`: upgrade or downgrade. Returns how many statements that change something were executed;
+    `way`: upgrade or downgrade. Returns the number of executed statements that change something;
     `noted`: a file that grows by a byte with each.
     """
     from tests.databases import database_url

@@ -1,4 +1,4 @@
-"""A schema in words: all that makes a difference, in an order that is always the same."""
+"""A schema as text: every difference that matters, in a stable order."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ COMMITTED = Path(__file__).parent / "fingerprints"
 
 
 def fingerprint(folder: Path) -> str:
-    """Return the schema of the folder's database, a line for each thing in it."""
+    """Return the schema of the folder's database, one line for each part."""
     found: str = run_in(folder, _fingerprint)
     return found
 
@@ -61,7 +61,7 @@ def _column(connection: Connection, column: Any, collation: str | None) -> str:
 
 
 def _primary(key: Any) -> str:
-    # MySQL and MariaDB keep no name of it.
+    # MySQL and MariaDB do not keep its name.
     return f"primary key {key['name'] or 'PRIMARY'} ({', '.join(key['constrained_columns'])})"
 
 
@@ -83,7 +83,7 @@ def _foreign(key: Any) -> str:
 
 
 def _plain(sql: str) -> str:
-    """Return an expression without what each server adds: casts, quotes, brackets, case."""
+    """Return an expression without casts, quotes, brackets and case, which differ by server."""
     sql = re.sub(r"::(?:character varying|\w+)(?:\[\])?", "", sql)
     sql = re.sub(r"[`()]|_utf8mb4", " ", sql).replace("\\'", "'")
     sql = re.sub(r"= ANY +ARRAY\[(.*?)\]", r"IN \1", sql)
@@ -104,7 +104,7 @@ def _collations(connection: Connection) -> dict[tuple[str, str], str]:
 
 
 def write() -> None:
-    """Write the fingerprint of each database's schema at head where review sees it change."""
+    """Write the fingerprint of each database's schema at head, for the review."""
     import tempfile
 
     from app.schema.revisions import head

@@ -1,4 +1,4 @@
-"""The revisions, and how a test moves a database between them."""
+"""The revisions, and moves of a test's database between them."""
 
 import asyncio
 import os
@@ -34,7 +34,7 @@ REVISIONS = revisions()
 
 
 def before(revision: str) -> str:
-    """Return the revision that `revision` is made from."""
+    """Return the revision before `revision`."""
     at = REVISIONS.index(revision)
     return REVISIONS[at - 1] if at else "base"
 
@@ -68,7 +68,7 @@ def downgrade(folder: Path, revision: str) -> None:
 
 
 def offline_sql(folder: Path, revision_range: str) -> str:
-    """Return the SQL that would bring the folder's database along `revision_range`."""
+    """Return the SQL that migrates the folder's database along `revision_range`."""
     output = StringIO()
     with environment_of(folder):
         command.upgrade(config(output=output), revision_range, sql=True)
@@ -85,12 +85,12 @@ async def _in(database: str, work: Any, *arguments: Any) -> Any:
 
 
 def run_in(folder: Path, work: Any, *arguments: Any) -> Any:
-    """Call `work` with a connection to the folder's database, each statement committed."""
+    """Call `work` with a connection to the folder's database, in autocommit mode."""
     return asyncio.run(_in(database_url(folder), work, *arguments))
 
 
 def fill(folder: Path, rows: Rows) -> None:
-    """Insert `rows` as the application would have written them."""
+    """Insert `rows` as the application writes them."""
     run_in(folder, _fill, rows)
 
 
@@ -101,7 +101,7 @@ def _fill(connection: Connection, rows: Rows) -> None:
 
 
 def insert_into(name: str, row: Mapping[str, Any]) -> Insert:
-    """Return the statement that inserts `row`, each value by what it is, not by its column."""
+    """Return the statement that inserts `row`, with types by its values, not by the columns."""
     columns = [_column(key, value) for key, value in row.items()]
     return table(name, *columns).insert().values(**row)
 
@@ -121,7 +121,7 @@ Stored = dict[str, list[dict[str, Any]]]
 
 
 def stored(folder: Path) -> Stored:
-    """Return all that the driver gives back, by table, in an order that is always the same."""
+    """Return all rows as the driver returns them, by table, in a stable order."""
     found: Stored = run_in(folder, _stored)
     return found
 
@@ -136,7 +136,7 @@ def _stored(connection: Connection) -> Stored:
 
 
 def without(rows: Stored, losses: dict[str, set[str] | None]) -> Stored:
-    """Return `rows` less what is lost: whole tables (None), or columns."""
+    """Return `rows` without the lost tables (None) or columns."""
     kept: Stored = {}
     for name, values in rows.items():
         lost = losses.get(name, set())

@@ -1,6 +1,6 @@
-"""j: a step that keeps others from their work for as long as a table is large says so.
+"""j: a step that locks a table for as long as it is large declares the reason.
 
-A revision that has such a step declares why that is all right: `blocks = "…"`.
+Such a revision has `blocks = "…"`.
 """
 
 import re
@@ -28,7 +28,7 @@ from tests.migrations.history import (
 )
 
 STRONG = "('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')"
-# The strong locks of this transaction, and how much it has read of each table or written anew.
+# The strong locks of this transaction, and the rows it has read or rewritten in each table.
 LOCKED = f"""
 SELECT c.relname, pg_relation_filenode(c.oid), pg_stat_get_xact_tuples_returned(c.oid), EXISTS (
     SELECT 1 FROM pg_locks l
@@ -37,7 +37,7 @@ SELECT c.relname, pg_relation_filenode(c.oid), pg_stat_get_xact_tuples_returned(
 FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
 """
 WOULD_BLOCK = (1845, 1846)  # ALGORITHM or LOCK is not supported
-# Which types and names to choose is not what it is asked about; env.py sets the time-outs.
+# Types and names are not the question here; env.py sets the time-outs.
 NOT_ASKED = (
     "prefer-text-field,prefer-bigint-over-int,require-lock-timeout,require-statement-timeout"
 )
@@ -48,7 +48,7 @@ def declared(revision: str) -> str:
     return str(getattr(script.module, "blocks", ""))
 
 
-Executed = tuple[str, Any]  # and its parameters
+Executed = tuple[str, Any]  # with its parameters
 
 
 def executed(folder: Path, revision: str, watch: Any = None, begin: Any = None) -> list[Executed]:
@@ -92,7 +92,7 @@ def on_postgres(folder: Path, revision: str, tables: set[str]) -> list[str]:
         return {row[0]: row[1:] for row in cursor.fetchall() if row[0] in tables}
 
     def begin(connection: Any) -> None:
-        # What was read to look for orphans, an instant ago, is still counted as this transaction's.
+        # The search for orphans, just before, counts as this transaction's reads.
         if not last:
             last.update({name: (row[0], row[1]) for name, row in look(connection).items()})
 
@@ -127,7 +127,7 @@ def _ask_first(connection: Connection, statements: list[Executed], tables: set[s
 
 
 def _instead(connection: Connection, statement: str) -> bool:
-    """Execute it so that nobody waits; return whether that could be done."""
+    """Execute it without locking; return whether that was possible."""
     comma = "," if statement.lstrip().startswith("ALTER") else ""
     for way in ("ALGORITHM=INSTANT", f"ALGORITHM=INPLACE{comma} LOCK=NONE"):
         try:
@@ -141,7 +141,7 @@ def _instead(connection: Connection, statement: str) -> bool:
 
 
 def on_sqlite(folder: Path, revision: str, tables: set[str]) -> list[str]:
-    """There is one writer at a time; to make a table anew is what takes long."""
+    """SQLite has one writer; only a rebuilt table takes long."""
     copied = r"INSERT INTO _alembic_tmp_(\w+)"
     found = ((re.match(copied, line), line) for line, _ in executed(folder, revision))
     return [line for match, line in found if match is not None and match[1] in tables]

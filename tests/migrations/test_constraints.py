@@ -1,4 +1,4 @@
-"""f: every constraint is provoked, and refuses; what is not forbidden is stored as it was given."""
+"""f: every constraint is violated once, and refuses; valid values are stored unchanged."""
 
 import asyncio
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ from tests.migrations.history import REVISIONS, insert_into, rows_of
 from tests.migrations.rows import id_, moment
 from tests.service import make_environment, settings_from
 
-# What each CHECK is for.
+# A value that each CHECK refuses.
 BAD: dict[str, dict[str, Any]] = {
     "ck_user_account_email_key_not_empty": {"email_key": ""},
     "ck_user_account_flags_are_flags": {"is_active": 2},
@@ -42,7 +42,7 @@ numbers = count(1)
 
 
 def example(table: Table) -> dict[str, Any]:
-    """Return a row that the table takes, with a key that no other row has."""
+    """Return a valid row with an unused key."""
     rows = (row for revision in REVISIONS for row in rows_of(revision).ROWS.get(table.name, ()))
     return fresh(table, dict(next(rows)))
 
@@ -62,7 +62,7 @@ def fresh(table: Table, row: dict[str, Any]) -> dict[str, Any]:
 
 
 def provocations(table: Table) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Give, for each constraint, its name and rows of which the last must be refused."""
+    """Yield, for each constraint, its name and rows of which the last must be refused."""
     for column in table.columns:
         if not column.nullable:
             yield f"{table}.{column.name} not null", [example(table) | {column.name: None}]
@@ -108,7 +108,7 @@ def test_every_constraint_refuses(database_url: str, cases: Cases) -> None:
         assert attempt(database_url, table, [example(table)]) is None
         for name, rows in provocations(table):
             if name == "ck_user_account_flags_are_flags" and server().name == "postgres":
-                continue  # the type refuses before there is a statement: see MISSING in test_drift
+                continue  # the type refuses before a statement is sent: see MISSING in test_drift
             refused = attempt(database_url, table, rows)
             assert refused is not None, f"{name} does not refuse"
             # SQLite names no foreign key.
@@ -120,7 +120,7 @@ def test_every_constraint_refuses(database_url: str, cases: Cases) -> None:
 
 
 def test_what_is_too_long(database_url: str, cases: Cases) -> None:
-    """SQLite alone takes it: lengths are the application's to judge."""
+    """SQLite stores it: the application limits lengths."""
     accounts = metadata.tables["user_account"]
     long = example(accounts) | {"email": "x" * 321}
     refused = attempt(database_url, accounts, [long]) is not None
@@ -131,12 +131,12 @@ def test_what_is_too_long(database_url: str, cases: Cases) -> None:
 VARIANTS = ["key", "KEY", "kéy", "ke\u0301y", "keß", "kess", "ｋey", "🗝", "🔑", "kеy"]
 
 
-# To MySQL and MariaDB it is the same without the blank (utf8mb4_bin pads); no key of ours ends so.
+# MySQL and MariaDB ignore the trailing blank (utf8mb4_bin pads); no key of ours ends with one.
 PADDED = "key "
 
 
 def test_keys_tell_apart_what_is_not_the_same(database_url: str, cases: Cases) -> None:
-    """No two of these are one to a key, nor to a look-up by it."""
+    """No two of these are equal, neither to a unique key nor to a look-up."""
     tried = 0
     variants = VARIANTS if server().name in ("mysql", "mariadb") else [*VARIANTS, PADDED]
     for table in metadata.sorted_tables:
@@ -154,7 +154,7 @@ def test_keys_tell_apart_what_is_not_the_same(database_url: str, cases: Cases) -
 
 
 async def found(url: str, table: str, column: str, rows: list[dict[str, Any]]) -> list[int]:
-    """Return how many rows a look-up finds for each value, when all are there."""
+    """Return the number of rows that a look-up finds for each value."""
     async with Database(url) as database, database.engine.connect() as connection:
         for row in rows:
             await connection.execute(insert_into(table, row))
@@ -176,7 +176,7 @@ def test_a_moment_without_an_offset_is_refused(database_url: str, cases: Cases) 
 
 
 def test_rows_are_what_the_application_wrote(templates: dict[str, Path], cases: Cases) -> None:
-    """Each row of each revision, at head, through the models: the last microsecond too."""
+    """Each row of each revision, at head, through the models, to the microsecond."""
     settings = settings_from(make_environment(templates[head()]))
 
     async def read() -> int:

@@ -1,4 +1,4 @@
-"""g: what should not be there before an upgrade: it converges, or its rows are named."""
+"""g: invalid data before an upgrade: it is converted, or the upgrade refuses and names the rows."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +26,7 @@ def account(email: str, key: str | None = None, **values: object) -> Rows:
 
 
 def orphan(folder: Path) -> None:
-    """A login of nobody, as left by an import with the checks off."""
+    """Insert a session without an account, as an import without foreign key checks does."""
     run_in(folder, _insert_unchecked, dict(LOGINS["user_session"][0]))
 
 
@@ -60,7 +60,7 @@ DIRT: dict[str, Callable[[Path], None]] = {
     "a case variant": rows(account("ARTHUR@CAMELOT.BT")),
     "a flag of seven": flag_of_seven,
 }
-# Where the database takes it at all, the upgrade must refuse; all else must converge.
+# If the database stores it, the upgrade must refuse; it must convert everything else.
 REFUSED = {"a login of nobody": [str(STRANGER), STRANGER.hex]}
 
 
@@ -75,7 +75,7 @@ def test_dirt(at_revision: AtRevision, cases: Cases, revision: str, dirt: str) -
     try:
         DIRT[dirt](folder)
     except DBAPIError:
-        # MessageRejected at the door, as every release would have been.
+        # Every release's schema refuses it.
         assert stored(folder) == clean
     else:
         converges_or_is_refused(folder, dirt)

@@ -1,4 +1,4 @@
-"""e, k: the schema is the models', the same on each database; what has landed stays as it is."""
+"""e, k: the schema is the models', on each database; landed revisions do not change."""
 
 import ast
 import hashlib
@@ -28,7 +28,7 @@ from tests.migrations.history import (
 VERSIONS = sorted((MIGRATIONS / "versions").glob("*.py"))
 FROZEN = [*sorted(MIGRATIONS.glob("ops*.py")), *VERSIONS]
 
-# How each spells what SQLite's fingerprint says; and all that it does not have.
+# The spellings of each database for SQLite's fingerprint, and the parts it does not have.
 SPELLINGS = {
     "postgres": {
         "TIMESTAMP WITH TIME ZONE": "DATETIME",
@@ -94,7 +94,7 @@ def test_the_databases_differ_only_where_we_say(cases: Cases) -> None:
 
 
 def test_strings_compare_by_code_point() -> None:
-    """All of them on MySQL and MariaDB; keys on PostgreSQL, whose equality is always so."""
+    """Every column on MySQL and MariaDB; keys on PostgreSQL, which always compares exactly."""
     for name in ("mysql", "mariadb"):
         for line in (COMMITTED / f"{name}.txt").read_text().splitlines():
             if re.search(r"column \w+ (?:VARCHAR|CHAR|TEXT|LONGTEXT)", line):
@@ -104,7 +104,7 @@ def test_strings_compare_by_code_point() -> None:
 
 
 def test_a_model_without_its_revision_is_found_and_written(tmp_path: Path, cases: Cases) -> None:
-    """Autogenerate, in a copy, what the revisions since 0003 made; nothing of the app is in it."""
+    """Autogenerate, in a copy, the revisions since 0003; the result imports nothing of the app."""
     copy = Path(shutil.copytree(MIGRATIONS, tmp_path / "migrations"))
     for path in (copy / "versions").glob("*.py"):
         if path.name >= "0004":

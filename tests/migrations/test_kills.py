@@ -1,4 +1,4 @@
-"""c, d: migrators that are killed, and migrators that come all at once."""
+"""c, d: killed migrators, and simultaneous ones."""
 
 import time
 from collections.abc import Callable

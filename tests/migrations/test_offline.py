@@ -1,4 +1,4 @@
-"""h: the SQL for whoever runs it by hand does what the migration does."""
+"""h: the printed SQL does the same as the migration."""
 
 from pathlib import Path
 

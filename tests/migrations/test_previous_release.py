@@ -1,4 +1,4 @@
-"""i: the code from before a revision passes its own contract suite on the schema of today."""
+"""i: the code from before a revision passes its own contract tests on today's schema."""
 
 import os
 import shutil
@@ -17,14 +17,14 @@ SECONDS = 600
 
 
 def git(*arguments: str) -> bytes:
-    """Needs the project's history: a shallow clone has not got it."""
+    """Needs the project's history, which a shallow clone does not have."""
     return subprocess.run(
         ["git", *arguments], cwd=ROOT, stdout=subprocess.PIPE, check=True, timeout=60
     ).stdout
 
 
 def release_before(revision: str, folder: Path) -> Path:
-    """Unpack the last commit that did not know `revision`, and give it all revisions of today.
+    """Unpack the last commit before `revision`, and give it today's revisions.
 
     That is HEAD for a revision that is not committed yet.
     """

@@ -1,4 +1,4 @@
-"""a, b: up, down and up again keep what is stored; and the application reads it at head."""
+"""a, b: up, down and up again keep the rows; the application reads them at head."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def test_up_down_and_up_again(at_revision: AtRevision, cases: Cases, revision: s
 
     downgrade(folder, before(revision))
     below = stored(folder)
-    # What is still there is as it was.
+    # The rows that the downgrade did not lose are unchanged.
     assert fingerprint(folder) == fingerprint(at_revision(before(revision)))
     columns = {name: set(values[0]) for name, values in below.items() if values}
     for name, values in without(rows, losses).items():

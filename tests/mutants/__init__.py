@@ -1,1 +1,1 @@
-"""Does the migration matrix see? Defects, planted one at a time in a copy: tox -e mutants"""
+"""Mutation tests: defects, planted one at a time in a copy: tox -e mutants"""

@@ -1,6 +1,6 @@
-"""Plants each defect in a copy of the project, and tells which test went red for it.
+"""Plant each defect in a copy of the project, and print the test that detects it.
 
-python -m tests.mutants [WORD...]: those alone whose names have one of the words in them.
+python -m tests.mutants [WORD...]: only the mutants with one of the words in their names.
 """
 
 import os
@@ -30,9 +30,9 @@ WORKERS = 2
 
 
 def copy_project(folder: Path) -> Path:
-    """Clone the project, for its history, and give the clone the files as they are, not as of HEAD.
+    """Clone the project, for its history, with the files of the working tree instead of HEAD's.
 
-    Ignored files stay behind, and with them all that was built or measured here.
+    Ignored files, and so everything built or measured here, are not copied.
     """
     git = ["git", "-C", str(ROOT)]
     clone = ["clone", "--quiet", "--shared", "--no-checkout", str(ROOT), str(folder)]
@@ -52,7 +52,7 @@ def copy_project(folder: Path) -> Path:
 
 
 def plant(copy: Path, edit: Edit) -> None:
-    """Raises ValueError if there is nothing to edit: the project has moved on, the list has not."""
+    """Edit a file. Raises ValueError if the text to replace is not in the file any more."""
     path = copy / edit.path
     there = path.read_text() if path.exists() else ""
     if edit.old not in there or bool(edit.old) != path.exists():
@@ -64,7 +64,7 @@ def plant(copy: Path, edit: Edit) -> None:
 
 
 def reason(fault: ElementTree.Element) -> str:
-    """Return what was raised, without the lines of source that led there."""
+    """Return the exception, without the lines of source that led to it."""
     lines = (fault.text or "").splitlines()
     return "\n".join(line for line in lines if line.startswith("E ")) or "skipped"
 
@@ -72,17 +72,17 @@ def reason(fault: ElementTree.Element) -> str:
 def run(
     copy: Path, database: str, tests: Iterable[str], addresses: dict[str, str]
 ) -> dict[str, str]:
-    """Run `tests` in the copy; return what each said, "" where it passed.
+    """Run `tests` in the copy; return the failure of each, "" if it passed.
 
-    Raises RuntimeError, with what was printed, if they could not be run at all.
+    Raises RuntimeError, with the output, if they could not be run at all.
     """
     report, log, temporary = (copy.with_suffix(suffix) for suffix in (".xml", ".log", ".tmp"))
     command = [sys.executable, "-m", "pytest", *tests]
-    # Of JUnit's formats, the one that has room for what our tests note beside their outcome.
+    # The JUnit format that has room for the properties our tests record.
     options = ["--junit-xml", str(report), "-o", "junit_family=xunit1", "--tb", "short", "-vv"]
     apart = ["--database", database, "--basetemp", str(temporary), "-p", "no:cacheprovider"]
-    # The folder a process starts in comes first on its path, before the project that is installed;
-    # the variable says so to those that start elsewhere.
+    # The working directory precedes the installed project on the path; the variable says the same
+    # to processes that start elsewhere.
     environment = os.environ | addresses | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
     with log.open("w") as printed:
         subprocess.run(
@@ -104,20 +104,20 @@ def run(
 
 
 class Hunt:
-    """Runs tests in copies, each in `folder`, on servers that all of them share."""
+    """Runs tests in copies, each in `folder`, on shared servers."""
 
     def __init__(self, folder: Path, addresses: dict[str, str]) -> None:
         self.folder = folder
         self.addresses = addresses
 
     def control(self, database: str, tests: Iterable[str]) -> str:
-        """Run `tests` where nothing is planted; return what went red all the same."""
+        """Run `tests` without a defect; return the failures."""
         copy = copy_project(self.folder / f"sound-{database}")
         said = run(copy, database, tests, self.addresses)
         return "\n".join(f"{test} on {database}: {text}" for test, text in said.items() if text)
 
     def hunt(self, mutant: Mutant, database: str) -> tuple[bool, str]:
-        """Return whether the mutant was caught, and by which tests or what happened instead."""
+        """Return whether the mutant was detected, and by which tests, or the failure instead."""
         copy = copy_project(self.folder / f"{MUTANTS.index(mutant)}-{database}")
         try:
             for edit in mutant.edits:
@@ -126,7 +126,7 @@ class Hunt:
         except (ValueError, RuntimeError, subprocess.TimeoutExpired) as error:
             return False, f"not tried: {error}"
         finally:
-            # What is read-only in there goes with the folder that all copies are in.
+            # Read-only files are removed later, with the folder of all copies.
             shutil.rmtree(copy, ignore_errors=True)
         caught_by = [test for test, text in said.items() if re.search(mutant.says, text)]
         if caught_by:

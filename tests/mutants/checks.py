@@ -1,4 +1,4 @@
-"""Defects of the check before each request, and of what it costs."""
+"""Defects of the guard, and of its cost."""
 
 from tests.mutants.planted import DATABASE, MYSQLS, Edit, Mutant
 

@@ -1,4 +1,4 @@
-"""The defects: what a careless change would do, on which database it shows, and to which test."""
+"""The defects: a careless change, the databases it shows on, and the test that detects it."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ MYSQLS = ("mysql", "mariadb")
 
 
 class Edit(NamedTuple):
-    """Replace `old`, wherever it stands in the file; make the file (""), or remove it (None)."""
+    """Replace `old`, wherever it occurs in the file; create the file (""), or remove it (None)."""
 
     path: str
     old: str
@@ -21,7 +21,7 @@ class Mutant(NamedTuple):
     name: str
     edits: list[Edit]
     databases: tuple[str, ...]
-    # The test that must go red, and what it then says (a pattern).
+    # The test that must fail, and a pattern of its failure.
     test: str
     says: str
 

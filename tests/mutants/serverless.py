@@ -1,4 +1,4 @@
-"""Defects of what runs on AWS Lambda, and of what is deployed there."""
+"""Defects on AWS Lambda, and of the deployment."""
 
 from tests.mutants.planted import Edit, Mutant
 

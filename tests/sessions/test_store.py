@@ -1,4 +1,4 @@
-"""How logins run out, and what becomes of their rows."""
+"""Sessions: expiry, revocation and purge."""
 
 import json
 import time
@@ -91,7 +91,7 @@ def test_logins_go_with_their_account_and_never_come_without(
 
 
 def ask_both_workers(service: Service, headers: dict[str, str], expected: int) -> None:
-    """Ask until the log says that both workers have answered; each answer must be as expected."""
+    """Send requests until the log shows that both workers answered; check each answer."""
     for _ in range(20):
         assert service.who_am_i(headers) == {expected}
         lines = (service.folder / "log").read_text().splitlines()

@@ -1,4 +1,4 @@
-"""TLS to the database as its URL asks for it: servers that offer it, and servers that do not."""
+"""TLS to database servers that offer it, and to servers that do not."""
 
 import asyncio
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ def secure_url(certificate: Path) -> Iterator[str]:
 
 
 def encrypted(url: str) -> bool:
-    """Connect to `url` and tell whether that is over TLS."""
+    """Connect to `url` and return whether the connection uses TLS."""
 
     async def ask() -> bool:
         try:
@@ -57,7 +57,7 @@ def encrypted(url: str) -> bool:
                     transport = driver._writer.transport
                 return transport.get_extra_info("ssl_object") is not None
         finally:
-            await asyncio.sleep(0.1)  # TLS takes its leave
+            await asyncio.sleep(0.1)  # TLS's close_notify
 
     return asyncio.run(ask())
 
@@ -106,7 +106,7 @@ def test_the_name_counts_if_it_is_to_be_verified(secure_url: str, certificate: P
 
 @pytest.fixture(scope="module")
 def open_url() -> Iterator[str]:
-    """The same, of one that does not."""
+    """The URL of a server without TLS."""
     own = KINDS[server().name]()
     assert isinstance(own, OwnServer)
     with own:

@@ -1,4 +1,4 @@
-"""Settings: refused where they cannot work, and documented where they can."""
+"""Settings: invalid values are refused, and each is documented."""
 
 import re
 import stat
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from app.settings.model import Settings
 from tests.service import SECRET, make_environment, run_command
 
-# No database has a part in it.
+# Independent of the database.
 pytestmark = pytest.mark.only("sqlite")
 
 DOCS = Path(__file__).parents[2] / "docs" / "settings.md"
@@ -147,7 +147,7 @@ def test_the_documentation_lists_every_setting_with_its_default() -> None:
 
 
 def shown(default: object) -> str:
-    """Spell a default as the table does."""
+    """Format a default as the table does."""
     if default is None or default == []:
         return "none"
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"

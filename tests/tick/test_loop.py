@@ -23,12 +23,12 @@ from tests.databases import in_database
 from tests.databases.server import free_port
 from tests.service import Server, make_environment, over_tcp
 
-# The issue's minute takes a minute: KEYSTEAD_TEST_SECONDS=60.
+# KEYSTEAD_TEST_SECONDS=60 runs it for a minute.
 SECONDS = int(os.environ.get("KEYSTEAD_TEST_SECONDS", "5"))
 
 
 def count_runs(folder: Path) -> tuple[int, list[int], set[str]]:
-    """Return the counter, the occurrences that ran, and the states they are in."""
+    """Return the counter, the occurrences that ran, and their states."""
     [(count,)] = in_database(folder, "SELECT value FROM tick_counter")
     rows = in_database(
         folder, "SELECT occurrence, state FROM tick_run WHERE name = 'count' ORDER BY occurrence"
@@ -55,7 +55,7 @@ def test_zero_means_no_loop(tmp_path: Path) -> None:
 
 
 def test_nothing_begins_once_it_is_told_to_stop(tmp_path: Path) -> None:
-    """Not even while a last request keeps it from stopping."""
+    """Not even while a last request delays the shutdown."""
     environment = make_environment(tmp_path, tick_seconds="1")
     port = free_port()
     with (
@@ -82,7 +82,7 @@ def test_nothing_begins_once_it_is_told_to_stop(tmp_path: Path) -> None:
 def test_errors_do_not_end_it_and_stopping_waits_for_the_work(
     in_resources: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # What failed waits for its pause; the loop goes on and asks again.
+    # A failed job waits for its pause; the loop continues.
     monkeypatch.setattr("app.tick.claim._pause", lambda attempts: timedelta(0))
 
     async def check(resources: Resources) -> None:

@@ -1,4 +1,4 @@
-"""What the routes need a service of their own for."""
+"""The routes of the tick that need a service of their own."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +18,7 @@ def service(tmp_path: Path) -> Iterator[Service]:
 
 def test_a_leaked_token_asks_no_more_than_so_often(service: Service) -> None:
     def ask(token: str) -> int:
-        # The answer to a bad time costs nothing but a look at the clock.
+        # A bad time is refused without work, except one read of the clock.
         body = {"scheduled_at": "yesterday"}
         return service.client.post("/tick", json=body, headers=bearer(token)).status_code
 
@@ -42,7 +42,7 @@ def test_a_late_job_is_a_warning(service: Service) -> None:
     assert ready() == []
     assert service.client.post("/tick", headers=bearer(TICK_TOKEN)).status_code == 200
     assert ready() == []
-    # The next is due a period after what was done: later than three more is too late.
+    # The next occurrence is due a period after the last: late is more than three periods later.
     back = "UPDATE tick_job SET done_through = done_through - :seconds WHERE name = 'mail'"
     in_database(service.folder, back, seconds=20)
     assert ready() == []

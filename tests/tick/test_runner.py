@@ -1,4 +1,4 @@
-"""The guarantee: one effect an occurrence, whoever triggers it and whatever fails."""
+"""The guarantee: one effect an occurrence, with any triggers and failures."""
 
 import asyncio
 from collections.abc import Callable
@@ -25,7 +25,7 @@ COUNT = Job("count", 10, count, catch_up="all")
 
 
 def at(occurrence: int) -> datetime:
-    """Return a moment within the n-th occurrence after noon."""
+    """Return a time within the n-th occurrence after noon."""
     return NOON + timedelta(seconds=10 * occurrence + 3)
 
 
@@ -46,7 +46,7 @@ async def jobs(resources: Resources) -> list[TickJob]:
 
 
 async def let_time_pass(resources: Resources) -> None:
-    """Make every lease and every pause run out."""
+    """Expire every lease and pause."""
     async with resources.database.transaction() as session:
         await session.execute(update(TickJob).values(lease_until=NEVER))
 
@@ -244,7 +244,7 @@ def test_a_job_that_hangs_is_stopped(in_resources: InServices) -> None:
 def test_a_holder_that_slept_past_its_lease_changes_nothing(
     in_resources: InServices, began: bool
 ) -> None:
-    """The zombie wakes up before, or after, it would have begun its transaction."""
+    """The zombie wakes up before, or after, the start of its transaction."""
 
     async def check(resources: Resources) -> None:
         asleep, awake = asyncio.Event(), asyncio.Event()
@@ -269,7 +269,7 @@ def test_a_holder_that_slept_past_its_lease_changes_nothing(
 
 
 async def count_batch(session: AsyncSession) -> None:
-    """Count one in a batch: the row of the counter is there."""
+    """Count one in a batch; the counter's row exists."""
     await session.execute(update(TickCounter).values(value=TickCounter.value + 1))
 
 
@@ -347,7 +347,7 @@ def test_a_long_job_gives_way_when_the_process_stops(in_resources: InServices) -
         assert (await Runner(resources, [COUNT]).run(COUNT, at(0), "loop")).status == "running"
         assert await counted(resources) == 0
         resources.stopping.clear()
-        # Somebody else goes on at once, and the try did not count as a failure.
+        # Another owner continues at once, and the try is not counted as a failure.
         assert (await Runner(resources, [COUNT]).run(COUNT, at(0), "loop")).status == "done"
         (row,) = await jobs(resources)
         assert (row.attempts, row.failed) == (0, 0)
@@ -386,7 +386,7 @@ def test_what_was_given_up_is_done_when_somebody_says_so(in_resources: InService
         assert (outcome.status, outcome.result) == ("done", {"count": 4})
         assert (await runner.retry("count", at(0))).status == "replayed"
         assert (await runner.retry("count", at(-5))).status == "superseded"
-        # Nothing of it moved the job back.
+        # None of it moved the job back.
         assert (await runner.run(good, at(3), "http")).status == "replayed"
         assert await counted(resources) == 4
         with pytest.raises(UnknownJob):
@@ -505,7 +505,7 @@ def test_times_that_are_refused(in_resources: InServices) -> None:
 
 
 def test_the_database_clock_decides(in_resources: InServices) -> None:
-    """A process whose clock is an hour off claims neither too early nor too late."""
+    """A process whose clock is an hour off claims neither early nor late."""
 
     async def check(resources: Resources) -> None:
         runner = Runner(resources, [COUNT])
@@ -521,7 +521,7 @@ def test_the_database_clock_decides(in_resources: InServices) -> None:
 
 
 def test_a_holder_that_slept_finds_the_job_in_other_hands(in_resources: InServices) -> None:
-    """The zombie wakes up while its successor is still at work."""
+    """The zombie wakes up while the next owner is running the job."""
 
     async def check(resources: Resources) -> None:
         claimed: list[JobContext] = []
@@ -555,7 +555,7 @@ def test_a_holder_that_slept_finds_the_job_in_other_hands(in_resources: InServic
 def test_the_effect_and_its_record_are_one(
     in_resources: InServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process that dies between the work and its record has not done the work."""
+    """A process that dies between the work and its record leaves neither."""
 
     async def die(*_: Any, **__: Any) -> None:
         raise asyncio.CancelledError

@@ -1,4 +1,4 @@
-"""What happens between the check of a password and the change that follows from it."""
+"""Changes that race with a password's verification."""
 
 import asyncio
 import threading
@@ -31,7 +31,7 @@ FORM = OAuth2PasswordRequestForm(username=ADDRESS, password=PASSWORD)
 
 
 class Pause:
-    """Stops every hash of these resources until it is let go."""
+    """Holds every hash of these resources until it is released."""
 
     def __init__(self, resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
         self.begun, self._go_on = threading.Event(), threading.Event()
@@ -49,7 +49,7 @@ class Pause:
 
     @asynccontextmanager
     async def around(self, work: Awaitable[Any]) -> AsyncIterator[asyncio.Future[Any]]:
-        """Begin `work`, hold it where it hashes, and let it go on after the block."""
+        """Start `work`, hold it in its hash, and release it after the block."""
         task = asyncio.ensure_future(work)
         await asyncio.to_thread(self.begun.wait, 30)
         yield task
@@ -59,7 +59,7 @@ class Pause:
 
 @asynccontextmanager
 async def manager(resources: Resources, actor: Actor = OPERATOR) -> AsyncIterator[UserManager]:
-    """Give a manager of accounts within a transaction of its own."""
+    """Give a manager of accounts in a transaction of its own."""
     async with resources.database.transaction() as session:
         yield UserManager(resources, session, actor)
 
@@ -98,7 +98,7 @@ def test_a_login_that_was_overtaken_by_a_reset_or_a_deletion_is_none(
 def test_whoever_lost_the_login_meanwhile_changes_nothing(
     in_resources: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A thief's change of password, begun before the owner ended all logins."""
+    """A thief's change of password, started before the owner revoked all sessions."""
 
     async def check(resources: Resources) -> None:
         arthur = await make_arthur(resources)
@@ -150,7 +150,7 @@ def test_whoever_must_prove_a_new_address_first_changes_nothing(
 def test_whoever_lost_the_right_meanwhile_changes_nobody(
     tmp_path: Path, method: str, change: dict[str, str] | None, loss: str, status: int
 ) -> None:
-    """A superuser's change, which waits for whoever takes the right to it away."""
+    """A superuser's change, waiting for the transaction that removes the right to it."""
     with over_tcp(tmp_path, workers=1) as service, ThreadPoolExecutor() as threads:
         superuser, other = service.superuser(), service.register()
         headers = service.login(superuser)

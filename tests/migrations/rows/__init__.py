@@ -1,8 +1,8 @@
-"""What was in the database at each revision: a module each, r0001 for revision 0001.
+"""The rows of each revision: one module each, r0001 for revision 0001.
 
 ROWS: rows that the application of that revision wrote, by table; inserted at that revision.
-LOSES: what its downgrade loses: a whole table (None), or columns of it (a set of names).
-read_back(service): look at those rows, at head, through the application. Raises AssertionError.
+LOSES: the losses of its downgrade: whole tables (None), or columns (a set of names).
+read_back(service): checks those rows at head, through the application. Raises AssertionError.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ Losses = Mapping[str, set[str] | None]
 
 
 def id_(number: int) -> UUID:
-    """Return an id to recognise a row by."""
+    """Return an id that is easy to recognise."""
     return UUID(int=0x0192_0000_0000_7000_8000_0000_0000_0000 + number)
 
 

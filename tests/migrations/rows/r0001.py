@@ -1,11 +1,11 @@
-"""Accounts: of every kind, in many scripts, as long as they get."""
+"""Accounts of every kind, in many scripts, up to the longest."""
 
 from datetime import timedelta, timezone
 
 from tests.migrations.rows import Losses, Rows, id_, moment
 from tests.service import PASSWORD, Account, Service
 
-# Hashes of PASSWORD by the two hashers whose passwords are taken.
+# Hashes of PASSWORD by both supported hashers.
 ARGON2 = (
     "$argon2id$v=19$m=64,t=1,p=1$1tm3psp0RCULg9MQsl96vg$JIt0V03Fc3kKyr+ugQOXkWonaakigcBbrbU8/qB3Nhg"
 )

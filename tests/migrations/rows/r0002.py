@@ -1,4 +1,4 @@
-"""Sessions: one that stands, one that has run out."""
+"""Sessions: one active, one expired."""
 
 from uuid import UUID
 
@@ -27,7 +27,7 @@ LOSES: Losses = {"user_session": None}
 
 
 def token(login: UUID, user: UUID) -> dict[str, str]:
-    """Return the headers of a request with a token that was given out for `login`."""
+    """Return the headers of a request with the token of `login`."""
     claims = {"sub": str(user), "jti": str(login)}
     return bearer(Signer(SECRET).sign(AUDIENCE, moment(2126), **claims))
 

@@ -1,4 +1,4 @@
-"""Jobs: one that is up to date, one that failed, and what they did."""
+"""Jobs: one up to date, one that failed, and their runs."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""A job with tries behind it that no run tells of."""
+"""A job with tries that no run records."""
 
 from tests.databases import in_database
 from tests.migrations.rows import Losses, Rows

@@ -1,4 +1,4 @@
-"""An account with every flag the other way round."""
+"""An account with every flag inverted."""
 
 from tests.migrations.rows import Losses, Rows, id_
 from tests.migrations.rows.r0001 import ARTHUR, user

@@ -1,4 +1,4 @@
-"""A job that much has happened to."""
+"""A job with a count of every outcome."""
 
 from tests.databases import in_database
 from tests.migrations.rows import Losses, Rows
