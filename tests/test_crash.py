@@ -38,7 +38,7 @@ def keep_registering(url: str, answered: list[Account], enough: threading.Event,
                 enough.set()
 
 
-def test_nothing_answered_is_lost_and_nothing_is_half_done(tmp_path: Path) -> None:
+def test_kill_9_loses_no_answered_write_and_leaves_none_by_half(tmp_path: Path) -> None:
     environment = make_environment(tmp_path, tick_seconds="1")
     answered: list[Account] = []
     for n in range(ROUNDS):

@@ -25,7 +25,7 @@ from tests.service import (
 
 
 @pytest.mark.parametrize("environment", ["production", "development"])
-def test_no_secret_ever(tmp_path: Path, environment: str) -> None:
+def test_no_secret_is_logged(tmp_path: Path, environment: str) -> None:
     with over_tcp(tmp_path, environment=environment, log_level="DEBUG") as service:
         client = service.client
         person = service.register()
@@ -68,7 +68,7 @@ def test_production_logs_json_with_the_request_id_of_the_answer(tmp_path: Path) 
 
 
 @pytest.mark.only("sqlite")
-def test_a_path_is_no_terminals_command(tmp_path: Path) -> None:
+def test_control_characters_in_a_path_are_escaped(tmp_path: Path) -> None:
     with over_tcp(tmp_path, environment="development") as service:
         assert service.client.get("/%1b[31mred%0aline").status_code == 404
     assert r"path=/\x1b[31mred\nline " in (tmp_path / "log").read_text()
@@ -91,7 +91,7 @@ def plain_uvicorn(folder: Path, log: Path) -> Iterator[httpx2.Client]:
 
 
 @pytest.mark.only("sqlite")
-def test_plain_uvicorn_logs_no_token_either_and_tells_when_the_schema_is_behind(
+def test_plain_uvicorn_logs_no_token_and_reports_an_old_schema(
     tmp_path: Path,
 ) -> None:
     log = tmp_path / "log"
@@ -110,7 +110,7 @@ def test_plain_uvicorn_logs_no_token_either_and_tells_when_the_schema_is_behind(
 
 
 @pytest.mark.only("sqlite")
-def test_a_log_on_a_full_disk_stops_nothing(tmp_path: Path) -> None:
+def test_a_full_disk_of_the_log_fails_no_request(tmp_path: Path) -> None:
     """The start logs a problem: the database has no tables."""
     with plain_uvicorn(tmp_path, Path("/dev/full")) as client:
         for _ in range(3):

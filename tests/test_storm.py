@@ -68,7 +68,7 @@ class Storm:
             await asyncio.gather(*(self.write(client, until) for _ in range(WRITERS)))
 
 
-def test_nothing_is_refused_and_nothing_is_lost(tmp_path: Path) -> None:
+def test_a_storm_of_writes_is_answered_and_stored(tmp_path: Path) -> None:
     storm = Storm()
     with over_tcp(tmp_path) as service:
         start = time.monotonic()

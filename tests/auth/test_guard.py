@@ -33,7 +33,7 @@ async def logged_in(resources: Resources) -> str:
 @pytest.mark.parametrize(
     ("function", "round_trips"), [(None, 1), ("api", 2)], ids=["served", "on Lambda"]
 )
-def test_a_check_is_one_round_trip(desk: Path, function: str | None, round_trips: int) -> None:
+def test_the_guard_takes_one_round_trip(desk: Path, function: str | None, round_trips: int) -> None:
     """On Lambda after a ping: the connection may be gone since the last request."""
 
     async def messages() -> int:
@@ -49,7 +49,7 @@ def test_a_check_is_one_round_trip(desk: Path, function: str | None, round_trips
 
 
 @pytest.mark.only("sqlite")
-def test_a_check_waits_for_no_writer(settings: Settings) -> None:
+def test_the_guard_waits_for_no_writer(settings: Settings) -> None:
     """Neither for the lock, nor for the connection that holds it."""
     alone = settings.model_copy(update={"database_connections": 1})
 
@@ -63,7 +63,7 @@ def test_a_check_waits_for_no_writer(settings: Settings) -> None:
     asyncio.run(check())
 
 
-def test_a_check_leaves_nothing_open(settings: Settings) -> None:
+def test_the_guard_leaves_no_transaction_open(settings: Settings) -> None:
     """A transaction left open on its connection would block migrations."""
 
     async def check() -> None:
@@ -76,7 +76,7 @@ def test_a_check_leaves_nothing_open(settings: Settings) -> None:
     asyncio.run(check())
 
 
-def test_a_transaction_after_a_check_is_one(settings: Settings) -> None:
+def test_a_transaction_after_the_guard_can_be_rolled_back(settings: Settings) -> None:
     """Its connection was in autocommit mode before."""
     alone = settings.model_copy(update={"database_connections": 1})
 

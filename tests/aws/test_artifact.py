@@ -59,7 +59,7 @@ def snapshot(folder: Path) -> dict[str, tuple[int, int]]:
     return {name: (stat.st_size, stat.st_mtime_ns) for name, stat in stats.items()}
 
 
-def test_each_file_that_is_imported_has_bytecode_that_is_never_stale(
+def test_each_imported_file_has_unchecked_bytecode(
     imported: dict[str, str],
 ) -> None:
     task = the_artifact()
@@ -74,7 +74,9 @@ def test_each_file_that_is_imported_has_bytecode_that_is_never_stale(
         assert code[8:16] == importlib.util.source_hash(source.read_bytes()), source
 
 
-def test_all_but_the_standard_library_comes_from_the_artifact(imported: dict[str, str]) -> None:
+def test_every_module_comes_from_the_artifact_or_the_standard_library(
+    imported: dict[str, str],
+) -> None:
     task, python = the_artifact(), Path(os.__file__).parent
     for name, file in imported.items():
         path = Path(file)
@@ -93,7 +95,7 @@ def test_there_is_no_driver_of_another_database_and_no_sdk(imported: dict[str, s
 
 
 @pytest.mark.only("sqlite")
-def test_the_other_machine_and_the_other_python(tmp_path: Path) -> None:
+def test_the_artifact_is_built_for_another_architecture_and_python(tmp_path: Path) -> None:
     """The wheels for arm64 and the runtime's Python exist, though none can run here."""
     for driver in ("postgresql", "mysql"):
         wanted = tmp_path / f"{driver}.txt"
@@ -135,7 +137,7 @@ def template() -> str:
     return (ROOT / "infra" / "template.yaml").read_text()
 
 
-def test_the_authorities_of_rds_are_whole() -> None:
+def test_the_certificates_of_rds_are_complete() -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(artifact("postgresql") / "rds.pem")
     authorities = context.get_ca_certs()

@@ -135,7 +135,9 @@ def test_a_roll_back_leaves_the_newer_schema_alone(desk: Path, stack: CloudForma
     assert in_database(desk, "SELECT version_num FROM alembic_version") == [("9999",)]
 
 
-def test_what_cannot_be_migrated_is_left_alone(desk: Path, stack: CloudFormation) -> None:
+def test_a_database_that_cannot_be_migrated_is_left_alone(
+    desk: Path, stack: CloudFormation
+) -> None:
     in_database(desk, "UPDATE alembic_version SET version_num = 'strange'")
     with function(desk) as migrate:
         migrate.invoke(stack.event("Update"))
@@ -146,7 +148,9 @@ def test_what_cannot_be_migrated_is_left_alone(desk: Path, stack: CloudFormation
             migrate.invoke({})
 
 
-def test_nothing_is_begun_that_cannot_end(tmp_path: Path, stack: CloudFormation) -> None:
+def test_a_migration_is_not_started_without_time_to_end(
+    tmp_path: Path, stack: CloudFormation
+) -> None:
     with function(tmp_path, seconds=8) as migrate:
         migrate.invoke(stack.event("Create"))
         [told] = stack.answers
@@ -157,7 +161,9 @@ def test_nothing_is_begun_that_cannot_end(tmp_path: Path, stack: CloudFormation)
     assert tables(tmp_path) == 0
 
 
-def test_a_reason_in_any_script_has_room(tmp_path: Path, stack: CloudFormation) -> None:
+def test_a_long_reason_is_cut_to_cloudformations_limit(
+    tmp_path: Path, stack: CloudFormation
+) -> None:
     with function(tmp_path, {"KEYSTEAD_DATABASE_URL": "я" * 3_000 + "://x"}) as migrate:
         migrate.invoke(stack.event("Create"))
         migrate.invoke(stack.event("Drop"))
@@ -168,7 +174,7 @@ def test_a_reason_in_any_script_has_room(tmp_path: Path, stack: CloudFormation) 
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1/x", "http://example.org"])
-def test_an_answer_goes_nowhere_else(tmp_path: Path, stack: CloudFormation, url: str) -> None:
+def test_an_answer_is_sent_only_to_https(tmp_path: Path, stack: CloudFormation, url: str) -> None:
     with function(tmp_path) as migrate, pytest.raises(FunctionError, match="an https address"):
         migrate.invoke(stack.event("Delete", ResponseURL=url))
 
@@ -181,7 +187,7 @@ def test_an_answer_goes_nowhere_else(tmp_path: Path, stack: CloudFormation, url:
         ({"KEYSTEAD_SECRETS": "nonsense"}, "not the ARN of a secret"),
     ],
 )
-def test_told_even_if_nothing_can_be_imported(
+def test_cloudformation_is_answered_if_the_application_cannot_be_imported(
     tmp_path: Path, stack: CloudFormation, wrong: dict[str, str], said: str
 ) -> None:
     with function(tmp_path, wrong) as migrate:
@@ -196,7 +202,9 @@ def test_told_even_if_nothing_can_be_imported(
         assert "hidden" not in migrate.log.read_text()
 
 
-def test_told_before_the_time_is_over(tmp_path: Path, stack: CloudFormation) -> None:
+def test_cloudformation_is_answered_before_the_time_is_over(
+    tmp_path: Path, stack: CloudFormation
+) -> None:
     """Another migrator holds the lock and does not release it."""
     with function(tmp_path, seconds=14) as migrate, migrating(tmp_path):
         with pytest.raises(FunctionError, match="exit"):
@@ -212,9 +220,7 @@ def test_told_before_the_time_is_over(tmp_path: Path, stack: CloudFormation) -> 
 
 
 @pytest.mark.only("postgres", "mysql", "mariadb")
-def test_a_database_that_wakes_is_waited_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_paused_database_is_retried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kind = databases.KINDS[databases.server().name]
     assert issubclass(kind, OwnServer)
     with kind("") as server, ThreadPoolExecutor(1) as threads:
@@ -249,7 +255,7 @@ def handler(event, context):
 
 
 @pytest.mark.only("sqlite")
-def test_a_database_that_does_not_wake_is_waited_for_a_minute(tmp_path: Path) -> None:
+def test_a_database_that_stays_down_is_retried_for_a_minute(tmp_path: Path) -> None:
     nobody = f"postgresql://arthur@127.0.0.1:{free_port()}/keystead"
     environment = make_environment(tmp_path, database_url=nobody)
     options = guest(tmp_path, CLOCK)
@@ -257,7 +263,7 @@ def test_a_database_that_does_not_wake_is_waited_for_a_minute(tmp_path: Path) ->
         assert 60 <= emulator.invoke({}) <= 61
 
 
-def test_told_again_if_the_answer_was_not_taken(tmp_path: Path, stack: CloudFormation) -> None:
+def test_an_answer_is_sent_again_after_a_failure(tmp_path: Path, stack: CloudFormation) -> None:
     stack.refusals = 2
     with function(tmp_path) as migrate:
         migrate.invoke(stack.event("Create"))

@@ -84,7 +84,7 @@ def resident(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def test_five_hundred_invocations_are_one_life(desk: Path) -> None:
+def test_five_hundred_invocations_share_one_lifespan(desk: Path) -> None:
     with sandbox(desk) as emulator:
         address = new_address()
         assert register(emulator, address).status == 201
@@ -122,7 +122,7 @@ def test_thawed_with_a_dead_connection(desk: Path) -> None:
         assert emulator.log.read_text().count("sandbox opened") == 1
 
 
-def test_frozen_in_between(desk: Path) -> None:
+def test_a_frozen_process_serves_after_the_thaw(desk: Path) -> None:
     with sandbox(desk) as emulator:
         assert register(emulator, new_address()).status == 201
         emulator.freeze()
@@ -139,7 +139,7 @@ def handler(event, context):
 """
 
 
-def test_a_loop_of_somebody_elses_in_between(desk: Path) -> None:
+def test_an_event_loop_run_by_other_code_breaks_nothing(desk: Path) -> None:
     with sandbox(desk, **guest(desk, STRAY)) as emulator:
         for _ in range(3):
             assert register(emulator, new_address()).status == 201
@@ -178,7 +178,7 @@ async def note(request: Request) -> bool:
 """
 
 
-def test_what_a_request_notes_is_gone_with_it(desk: Path) -> None:
+def test_requests_share_no_state(desk: Path) -> None:
     with sandbox(desk, **guest(desk, NOTING)) as emulator:
         assert [ask(emulator, "GET", "/note").body for _ in range(2)] == [b"false", b"false"]
 
@@ -193,7 +193,7 @@ def handler(event, context):
 """
 
 
-def test_garbage_is_looked_for_but_not_in_what_importing_made(desk: Path) -> None:
+def test_garbage_is_collected_except_imported_objects(desk: Path) -> None:
     with sandbox(desk, **guest(desk, GARBAGE)) as emulator:
         searches, spared = emulator.invoke({})
     assert searches > 0
@@ -232,7 +232,7 @@ def blocked(desk: Path) -> Iterator[None]:
         yield
 
 
-def test_out_of_time_is_said_in_time_and_leaves_nothing(desk: Path) -> None:
+def test_a_request_out_of_time_is_answered_and_rolled_back(desk: Path) -> None:
     address = new_address()
     with sandbox(desk, seconds=4) as emulator:
         until = time.monotonic() + 30
@@ -256,7 +256,7 @@ def test_out_of_time_is_said_in_time_and_leaves_nothing(desk: Path) -> None:
         assert len(emulator.init_ms()) == 1
 
 
-def test_killed_in_the_middle_it_leaves_nothing_and_the_next_one_serves(desk: Path) -> None:
+def test_a_process_killed_in_a_request_leaves_nothing_and_the_next_serves(desk: Path) -> None:
     address = new_address()
     with sandbox(desk) as emulator:
         assert register(emulator, new_address()).status == 201
@@ -314,7 +314,7 @@ def test_eight_sandboxes_are_one_service(desk: Path) -> None:
         assert {who_am_i(emulator) for emulator in sandboxes} == {401}
 
 
-def test_the_clients_address_is_the_gateways_word(desk: Path) -> None:
+def test_the_clients_address_is_the_one_the_gateway_saw(desk: Path) -> None:
     forged = {"X-Forwarded-For": "203.0.113.9", "X-Real-IP": "203.0.113.9", "Client-IP": "x"}
     with sandbox(desk, settings={"environment": "production"}) as emulator:
         for make_event in KINDS.values():
@@ -365,9 +365,7 @@ def test_no_header_brings_it_down(one: Emulator, kind: str, headers: dict[str, s
     ],
     ids=str,
 )
-def test_what_no_gateway_sends_is_answered_too(
-    one: Emulator, kind: str, more: dict[str, Any]
-) -> None:
+def test_malformed_requests_are_answered(one: Emulator, kind: str, more: dict[str, Any]) -> None:
     answer = response(one.invoke(KINDS[kind](Request("POST", "/auth/register")) | more))
     assert answer.status in (400, 422)
     assert json.loads(answer.body)["detail"]
@@ -380,7 +378,7 @@ def test_what_no_gateway_sends_is_answered_too(
         *({"Records": []}, {"requestContext": {"connectionId": "x", "eventType": "CONNECT"}}),
     ],
 )
-def test_an_event_of_nobodys(one: Emulator, event: Any) -> None:
+def test_an_unknown_event_is_refused(one: Emulator, event: Any) -> None:
     with pytest.raises(FunctionError, match="neither a request of") as refused:
         one.invoke(event)
     assert refused.value.kind == "UnknownEvent"

@@ -30,7 +30,7 @@ def successes(sandbox: Emulator) -> int:
     return sandbox.log.read_text().count('"TickSuccess": 1')
 
 
-def test_each_occurrence_once_however_often_it_is_sent(sandbox: Emulator, desk: Path) -> None:
+def test_an_event_sent_again_runs_no_occurrence_twice(sandbox: Emulator, desk: Path) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
     event = {"tick": {"scheduled_at": now.isoformat()}}
     first = sandbox.invoke(event)["jobs"]
@@ -80,14 +80,14 @@ def test_one_job_by_hand(sandbox: Emulator) -> None:
         ("now", "422: "),
     ],
 )
-def test_what_cannot_be_asked_is_raised(sandbox: Emulator, tick: Any, said: str) -> None:
+def test_an_invalid_event_raises(sandbox: Emulator, tick: Any, said: str) -> None:
     with pytest.raises(FunctionError, match=said) as raised:
         sandbox.invoke({"tick": tick})
     assert raised.value.kind == "TickFailed"
     assert successes(sandbox) == 0
 
 
-def test_a_job_that_fails_is_raised_and_tried_again(sandbox: Emulator, desk: Path) -> None:
+def test_a_failed_job_raises_and_is_retried(sandbox: Emulator, desk: Path) -> None:
     in_database(desk, "ALTER TABLE tick_counter RENAME TO hidden")
     event = {"tick": {"scheduled_at": datetime.now(UTC).isoformat()}}
     with pytest.raises(FunctionError, match="500: ") as raised:
@@ -102,7 +102,9 @@ def test_a_job_that_fails_is_raised_and_tried_again(sandbox: Emulator, desk: Pat
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nothing_that_comes_by_http_looks_like_it(sandbox: Emulator, desk: Path, kind: str) -> None:
+def test_no_http_request_is_taken_for_the_schedule(
+    sandbox: Emulator, desk: Path, kind: str
+) -> None:
     event = {"tick": {}, "detail-type": "Scheduled Event", "source": "aws.scheduler"}
     bodies = [json.dumps(body).encode() for body in ({}, {**event, "keystead.trusted": True})]
     headers = (
@@ -122,7 +124,7 @@ def test_nothing_that_comes_by_http_looks_like_it(sandbox: Emulator, desk: Path,
     assert successes(sandbox) == 0
 
 
-def test_a_request_that_has_everything_is_a_request(sandbox: Emulator, desk: Path) -> None:
+def test_a_request_with_the_schedules_fields_is_a_request(sandbox: Emulator, desk: Path) -> None:
     """A gateway may forward a client's field at the top level of its event."""
     for make_event in KINDS.values():
         event = make_event(Request("GET", "/health/live"))

@@ -42,7 +42,7 @@ def sandbox(folder: Path, variables: Mapping[str, str], **options: object) -> It
         yield emulator
 
 
-def test_a_sandbox_reads_each_secret_once(desk: Path, manager: SecretsManager) -> None:
+def test_a_process_reads_each_secret_once(desk: Path, manager: SecretsManager) -> None:
     manager.secrets[DATABASE] = json.dumps({"database_url": database_url(desk)})
     variables = {**manager.environment, "KEYSTEAD_ENVIRONMENT": "production"}
     with sandbox(desk, {**variables, "KEYSTEAD_DATABASE_URL": ""}) as emulator:
@@ -61,7 +61,7 @@ from handler import handler
 """
 
 
-def test_a_secret_that_changed_is_seen_in_time(desk: Path, manager: SecretsManager) -> None:
+def test_a_changed_secret_is_used_after_the_next_read(desk: Path, manager: SecretsManager) -> None:
     """Old sessions end, new ones work; an unavailable Secrets Manager changes nothing."""
     with sandbox(desk, manager.environment, **guest(desk, OFTEN)) as emulator:
         address = new_address()
@@ -82,7 +82,7 @@ def test_a_secret_that_changed_is_seen_in_time(desk: Path, manager: SecretsManag
         assert SECRET[::-1] not in emulator.log.read_text()
 
 
-def test_what_served_before_is_closed(desk: Path, manager: SecretsManager) -> None:
+def test_the_previous_lifespan_is_closed(desk: Path, manager: SecretsManager) -> None:
     """At once: until the next event, possibly hours later, the process is frozen."""
     with sandbox(desk, manager.environment, **guest(desk, OFTEN)) as emulator:
         assert ask(emulator, "GET", "/health/live").status == 200
@@ -112,9 +112,7 @@ def handler(event, context):
 """
 
 
-def test_secrets_are_looked_at_as_often_as_the_docs_say(
-    desk: Path, manager: SecretsManager
-) -> None:
+def test_secrets_are_read_every_five_minutes(desk: Path, manager: SecretsManager) -> None:
     """Every five minutes; not with each request after the first five."""
     assert "looks again every five minutes" in (ROOT / "docs" / "deploy.md").read_text()
     with sandbox(desk, manager.environment, **guest(desk, CLOCK)) as emulator:
@@ -156,7 +154,7 @@ class Accounts:
 
 
 @pytest.mark.only("postgres", "mysql", "mariadb")
-def test_a_password_that_changed_is_read_when_the_old_one_is_refused(
+def test_a_refused_database_password_is_read_again(
     tmp_path: Path, manager: SecretsManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As RDS does: user and password are in a secret, the address in a setting."""
@@ -229,7 +227,7 @@ def test_a_variable_and_the_first_secret_win(
     assert settings.database_url == "postgresql+asyncpg://arthur:p%40ss%2F1@db.bt/keystead"
 
 
-def test_secrets_that_a_file_lists_are_read(
+def test_secrets_listed_in_a_file_are_read(
     manager: SecretsManager, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """KEYSTEAD_SECRETS in .env; a line of .env wins over a member, and a variable over both."""
@@ -256,14 +254,14 @@ def test_a_wrong_signature_is_refused(manager: SecretsManager) -> None:
     assert secrets_manager.read(APPLICATION, manager.environment)["secret_key"] == SECRET
 
 
-def test_asked_where_the_secret_is() -> None:
+def test_the_endpoint_is_in_the_secrets_region() -> None:
     ask = secrets_manager.endpoint
     assert ask("aws", "us-east-1") == "https://secretsmanager.us-east-1.amazonaws.com"
     assert ask("aws-us-gov", "us-gov-west-1").endswith(".us-gov-west-1.amazonaws.com")
     assert ask("aws-cn", "cn-north-1").endswith("//secretsmanager.cn-north-1.amazonaws.com.cn")
 
 
-def test_asked_twice_if_it_fails_and_no_more(manager: SecretsManager) -> None:
+def test_secrets_manager_is_retried_once(manager: SecretsManager) -> None:
     manager.failures = 1
     assert secrets_manager.read(APPLICATION, manager.environment)["secret_key"] == SECRET
     manager.failures = 2

@@ -35,13 +35,13 @@ def create(environment: dict[str, str], address: str, *flags: str, code: int = 0
     return run_command(environment, *arguments, stdin=f"{PASSWORD}\n", code=code)
 
 
-def test_without_arguments_it_helps(folder: Path) -> None:
+def test_without_arguments_the_help_is_printed(folder: Path) -> None:
     said = run_command(make_environment(folder), code=2)
     for command in ("serve", "migrate", "user", "tick", "check"):
         assert command in said
 
 
-def test_migrate_says_what_it_did(folder: Path) -> None:
+def test_migrate_prints_its_result(folder: Path) -> None:
     environment = make_environment(folder)
     assert f"migrated from nothing to {head()}" in run_command(environment, "migrate")
     assert "nothing to migrate" in run_command(environment, "migrate")
@@ -49,7 +49,7 @@ def test_migrate_says_what_it_did(folder: Path) -> None:
     assert "no revision 'nowhere'" in run_command(environment, "migrate", "nowhere", code=1)
 
 
-def test_migrate_stops_where_it_is_told(folder: Path) -> None:
+def test_migrate_stops_at_the_given_revision(folder: Path) -> None:
     environment = make_environment(folder)
     assert "to 0002" in run_command(environment, "migrate", "0002")
     said = run_command(environment, "user", "list", code=1)
@@ -58,7 +58,7 @@ def test_migrate_stops_where_it_is_told(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [["user", "list"], ["tick"], ["check"]])
-def test_a_database_that_is_not_migrated(folder: Path, command: list[str]) -> None:
+def test_an_unmigrated_database_is_reported(folder: Path, command: list[str]) -> None:
     said = run_command(make_environment(folder), *command, code=1)
     assert "keystead migrate" in " ".join(said.split())
     assert "Traceback" not in said
@@ -72,7 +72,7 @@ def test_names_are_not_taken_for_markup(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [["user", "list"], ["tick"], ["check"], ["migrate"]])
-def test_a_database_that_is_away(folder: Path, command: list[str]) -> None:
+def test_an_unreachable_database_is_reported(folder: Path, command: list[str]) -> None:
     environment = make_environment(folder, database_url="postgresql://u:hush@127.0.0.1:1/name")
     said = run_command(environment, *command, code=1)
     assert "database" in said
@@ -105,7 +105,7 @@ def test_the_last_superuser_stays(queen: dict[str, str]) -> None:
     run_command(queen, "user", "promote", "arthur@camelot.bt")
 
 
-def test_wrong_calls_say_what_is_wrong(environment: dict[str, str]) -> None:
+def test_wrong_arguments_are_explained(environment: dict[str, str]) -> None:
     assert "no account for nobody@camelot.bt" in run_command(
         environment, "user", "promote", "nobody@camelot.bt", code=1
     )
@@ -121,14 +121,14 @@ def test_wrong_calls_say_what_is_wrong(environment: dict[str, str]) -> None:
     assert "--at is before 1970, or further ahead" in said
 
 
-def test_the_address_is_judged_before_a_password_is_asked_for(environment: dict[str, str]) -> None:
+def test_the_address_is_validated_before_the_password_prompt(environment: dict[str, str]) -> None:
     said = run_command(environment, "user", "create", "nonsense", code=1)
     assert "not an e-mail address" in said
     said = run_command(environment, "user", "create", "a@camelot.bt", code=1)
     assert "--password-stdin" in said
 
 
-def test_sign_out_ends_logins_of_a_running_server(tmp_path: Path) -> None:
+def test_sign_out_ends_sessions_of_a_running_server(tmp_path: Path) -> None:
     with over_tcp(tmp_path) as service:
         person = service.register()
         headers = service.login(person)
@@ -202,12 +202,12 @@ def test_a_failing_job_fails_the_command(environment: dict[str, str], folder: Pa
     assert "tick_counter" in said
 
 
-def test_check_is_content(environment: dict[str, str]) -> None:
+def test_check_finds_no_problem(environment: dict[str, str]) -> None:
     said = run_command(environment, "check")
     assert said.count("ok") == 3
 
 
-def test_check_names_what_is_wrong_and_the_mend(folder: Path, environment: dict[str, str]) -> None:
+def test_check_names_problems_and_remedies(folder: Path, environment: dict[str, str]) -> None:
     broken = environment | {"KEYSTEAD_MAIL_URL": "smtp://127.0.0.1:1"}
     said = " ".join(run_command(broken, "check", code=1).replace("│", "").split())
     assert "KEYSTEAD_MAIL_URL" in said
@@ -233,7 +233,7 @@ def test_a_file_that_cannot_be_opened_is_named(folder: Path, command: list[str])
 
 
 @pytest.mark.only("sqlite")
-def test_what_is_kept_is_for_its_owner_alone(folder: Path) -> None:
+def test_created_folders_are_private(folder: Path) -> None:
     settings = {"database_url": "sqlite:///./var/deep/keystead.db", "mail_url": "file:./mail"}
     environment = make_environment(folder) | {
         f"KEYSTEAD_{name.upper()}": value for name, value in settings.items()
@@ -263,7 +263,7 @@ def test_the_console_script_is_installed(folder: Path) -> None:
     assert "Usage: keystead" in done.stdout
 
 
-def test_serve_on_an_empty_folder_migrates_first_and_says_so(tmp_path: Path) -> None:
+def test_serve_in_an_empty_folder_migrates_first(tmp_path: Path) -> None:
     with over_tcp(tmp_path, workers=1) as service:
         assert service.client.get("/health/ready").status_code == 200
     said = (tmp_path / "log").read_text()
@@ -272,7 +272,7 @@ def test_serve_on_an_empty_folder_migrates_first_and_says_so(tmp_path: Path) -> 
     assert "Traceback" not in said
 
 
-def test_a_port_in_use_is_said_before_anything_is_done(folder: Path) -> None:
+def test_a_port_in_use_is_reported_before_the_migration(folder: Path) -> None:
     environment = make_environment(folder)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -290,13 +290,13 @@ def test_serve_warns_of_defaults_in_production(tmp_path: Path) -> None:
     assert "hush" not in said
 
 
-def test_links_lead_to_where_it_is_served(tmp_path: Path) -> None:
+def test_links_in_mails_start_with_the_served_address(tmp_path: Path) -> None:
     with over_tcp(tmp_path, workers=1) as service:
         letter = service.letter(service.register().email).as_string()
         assert f"{str(service.client.base_url).rstrip('/')}/verify?token=" in letter
 
 
-def test_the_address_in_a_file_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_base_url_in_a_file_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_text("KEYSTEAD_BASE_URL=https://id.camelot.bt\n")
     with over_tcp(tmp_path, workers=1) as service:
@@ -304,7 +304,9 @@ def test_the_address_in_a_file_counts(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "https://id.camelot.bt/verify?token=" in letter
 
 
-def test_the_schema_of_a_newer_release(environment: dict[str, str], tmp_path: Path) -> None:
+def test_the_schema_of_a_newer_release_is_served_and_not_migrated(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
     """This release serves on the newer schema, and does not change it."""
     in_database(tmp_path, "UPDATE alembic_version SET version_num = '9999'")
     assert "a newer one migrated it" in run_command(environment, "migrate", code=1)
@@ -326,7 +328,9 @@ def test_the_schema_of_a_newer_release(environment: dict[str, str], tmp_path: Pa
         ["tick", "--job", "\udcff"],
     ],
 )
-def test_nonsense_gets_no_traceback(environment: dict[str, str], arguments: list[str]) -> None:
+def test_invalid_arguments_print_no_traceback(
+    environment: dict[str, str], arguments: list[str]
+) -> None:
     for code in (0, 1, 2):
         try:
             said = run_command(environment, *arguments, code=code)

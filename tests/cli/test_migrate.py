@@ -145,7 +145,9 @@ def test_readers_are_not_stalled_by_a_migration_that_waits(next_release: Path) -
 
 
 @pytest.mark.parametrize("command", [MIGRATE, ALEMBIC], ids=["keystead", "alembic"])
-def test_a_migration_that_gets_no_turn_says_so(next_release: Path, command: list[str]) -> None:
+def test_a_migration_without_its_locks_gives_up_with_the_reason(
+    next_release: Path, command: list[str]
+) -> None:
     hurry(next_release)
 
     async def scenario() -> str:
@@ -168,7 +170,7 @@ def test_a_migration_that_gets_no_turn_says_so(next_release: Path, command: list
     assert done.returncode == 0
 
 
-def test_it_says_that_it_waits_for_another(next_release: Path) -> None:
+def test_a_wait_for_another_migrator_is_reported(next_release: Path) -> None:
     async def scenario() -> None:
         async with Migrator(next_release, MIGRATE) as migrator:
             async with (
@@ -201,14 +203,14 @@ def test_a_dry_run_changes_nothing(folder: Path) -> None:
     assert "nothing to migrate" in run_command(environment, "migrate", "--dry-run")
 
 
-def test_it_never_goes_back(desk: Path) -> None:
+def test_migrate_never_downgrades(desk: Path) -> None:
     said = run_command(make_environment(desk), "migrate", "--to", "0002")
     assert f"at revision {head()}, past 0002, nothing to migrate" in said
     assert in_database(desk, "SELECT version_num FROM alembic_version") == [(head(),)]
 
 
 @pytest.mark.parametrize("target", ["", "nowhere", "-1", "base", "+99", "0001:head"])
-def test_a_target_that_there_is_not(folder: Path, target: str) -> None:
+def test_an_unknown_target_is_refused(folder: Path, target: str) -> None:
     said = run_command(make_environment(folder), "migrate", "--to", target, code=1)
     assert f"there is no revision '{target}'" in said
     assert "stop at" in run_command(make_environment(folder), "migrate", "1", "--to", "2", code=2)
@@ -293,7 +295,7 @@ def test_the_remedy_of_two_revisions_works(
     assert f"from 0003 to {head()}" in run_command(environment, "migrate")
 
 
-def test_what_a_killed_first_revision_leaves_is_taken_up(folder: Path) -> None:
+def test_a_killed_first_revision_is_continued(folder: Path) -> None:
     """MySQL and MariaDB commit each statement; on the others no kill leaves that state."""
     environment = make_environment(folder)
     run_command(environment, "migrate", "0001")
@@ -302,7 +304,7 @@ def test_what_a_killed_first_revision_leaves_is_taken_up(folder: Path) -> None:
     assert ("migrated from nothing" in said) == (server().name in ("mysql", "mariadb"))
 
 
-def test_a_column_of_somebody_elses_is_no_obstacle(
+def test_an_additional_column_does_not_stop_a_migration(
     halfway: Callable[..., dict[str, str]], folder: Path
 ) -> None:
     environment = halfway(["ALTER TABLE user_account ADD COLUMN shoe_size INTEGER"])

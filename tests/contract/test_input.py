@@ -47,7 +47,7 @@ def test_bodies(
 
 
 @pytest.mark.parametrize(("method", "path"), JSON_ROUTES)
-def test_binary_that_calls_itself_something_else(
+def test_binary_with_another_content_type(
     service: Service, headers: dict[str, str], method: str, path: str
 ) -> None:
     for kind in ("text/plain", "application/octet-stream", "multipart/form-data", "x"):
@@ -134,7 +134,7 @@ def test_no_such_route(service: Service) -> None:
     assert answer.json() == {"detail": "Not Found"}
 
 
-def test_every_answer_carries_the_careful_headers(service: Service) -> None:
+def test_every_answer_has_the_security_headers(service: Service) -> None:
     seen = set()
     for path in ("/health/live", "/nowhere", "/users/me", "/verify"):
         answer = service.client.get(path)

@@ -135,7 +135,7 @@ def test_forged_tokens(service: Service, headers: dict[str, str], change: dict[s
     "value",
     ["", "Bearer", "Bearer x", "Bearer a.b.c", "Basic a2luZzpjYW1lbG90", "Bearer é"],
 )
-def test_no_token_to_speak_of(service: Service, value: str) -> None:
+def test_without_a_usable_token(service: Service, value: str) -> None:
     headers = [(b"Authorization", value.encode())]
     answer = service.client.get("/users/me", headers=headers)
     assert answer.status_code == 401
@@ -160,7 +160,7 @@ def test_a_token_with_another_signature(service: Service, headers: dict[str, str
     assert answer.status_code == 401
 
 
-def test_deactivation_ends_logins_at_once(
+def test_deactivation_ends_sessions_at_once(
     service: Service, person: Account, headers: dict[str, str], admin: dict[str, str]
 ) -> None:
     service.client.patch(f"/users/{person.id}", json={"is_active": False}, headers=admin)
@@ -169,7 +169,7 @@ def test_deactivation_ends_logins_at_once(
     assert service.client.get("/users/me", headers=headers).status_code == 401
 
 
-def test_deletion_ends_logins_at_once(
+def test_deletion_ends_sessions_at_once(
     service: Service, person: Account, headers: dict[str, str], admin: dict[str, str]
 ) -> None:
     assert service.client.delete(f"/users/{person.id}", headers=admin).status_code == 204

@@ -25,14 +25,14 @@ def test_get(service: Service, person: Account, headers: dict[str, str]) -> None
     }
 
 
-def test_without_a_login(service: Service) -> None:
+def test_without_a_session(service: Service) -> None:
     assert service.client.get("/users/me").status_code == 401
     bodies: list[Any] = [{}, {"email": "no"}, [], None]
     for body in bodies:
         assert patch(service, None, body).status_code == 401
 
 
-def test_whoever_is_deactivated_behind_the_services_back(
+def test_an_account_deactivated_in_the_database_is_refused(
     service: Service, person: Account, headers: dict[str, str]
 ) -> None:
     """The sessions still exist: the operator changed only the database."""
@@ -42,7 +42,9 @@ def test_whoever_is_deactivated_behind_the_services_back(
     assert patch(service, headers, {"password": NEW}).status_code == 401
 
 
-def test_a_broken_body_is_judged_after_the_guard(service: Service, headers: dict[str, str]) -> None:
+def test_a_malformed_body_is_refused_after_the_guard(
+    service: Service, headers: dict[str, str]
+) -> None:
     kind = {"Content-Type": "application/json"}
     answer = service.client.patch("/users/me", content=b'{"email": ', headers=kind)
     assert answer.status_code == 401
@@ -64,7 +66,7 @@ def test_flags_are_ignored(service: Service, headers: dict[str, str]) -> None:
     assert service.client.get("/users/me", headers=headers).status_code == 200
 
 
-def test_a_new_address_wants_a_new_proof(
+def test_a_new_address_must_be_verified(
     service: Service, person: Account, headers: dict[str, str]
 ) -> None:
     service.client.post("/auth/verify", json={"token": service.token(person.email)})
@@ -88,7 +90,7 @@ def test_the_own_address_in_other_letters(
     assert answer.json()["email"].lower() == person.email
 
 
-def test_a_look_alike_of_the_own_address_wants_a_new_proof(service: Service) -> None:
+def test_a_look_alike_of_the_own_address_must_be_verified(service: Service) -> None:
     person = service.register(f"fi{new_address()}")
     headers = service.login(person)
     service.client.post("/auth/verify", json={"token": service.token(person.email)})
@@ -105,7 +107,7 @@ def test_a_taken_address(service: Service, headers: dict[str, str]) -> None:
         assert answer.json() == {"detail": "UPDATE_USER_EMAIL_ALREADY_EXISTS"}
 
 
-def test_many_want_the_same_address(service: Service) -> None:
+def test_one_of_many_gets_the_same_address(service: Service) -> None:
     logins = [service.login(service.register()) for _ in range(8)]
     wanted = new_address()
     with ThreadPoolExecutor(8) as threads:
@@ -130,7 +132,7 @@ def test_bad_password(
     assert service.client.get("/users/me", headers=headers).json()["email"] == person.email
 
 
-def test_a_new_password_ends_the_other_logins(
+def test_a_new_password_ends_the_other_sessions(
     service: Service, person: Account, headers: dict[str, str]
 ) -> None:
     others = [service.login(person) for _ in range(2)]
@@ -151,7 +153,7 @@ def test_a_null_password_means_no_change(
     assert service.try_login(person.email, person.password).status_code == 200
 
 
-def test_a_login_that_was_ended_changes_nothing_any_more(
+def test_a_revoked_session_changes_nothing(
     service: Service, person: Account, admin: dict[str, str]
 ) -> None:
     """A thief's change of password races the owner's reset: exactly one of them wins."""

@@ -21,7 +21,7 @@ def reset(service: Service, token: str, password: str = NEW) -> Any:
     return service.client.post("/auth/reset-password", json=body)
 
 
-def test_forgot_says_the_same_for_all(
+def test_forgot_answers_the_same_for_every_address(
     service: Service, person: Account, admin: dict[str, str]
 ) -> None:
     inactive = service.register()

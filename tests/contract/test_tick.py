@@ -49,7 +49,7 @@ def test_runs_every_job(service: Service) -> None:
         assert {job["job"] for job in answer.json()["jobs"]} == {"count", "mail", "purge"}
 
 
-def test_the_same_again_is_replayed(service: Service) -> None:
+def test_a_repeated_occurrence_is_replayed(service: Service) -> None:
     at = datetime.now(UTC).isoformat()
     first = tick(service, scheduled_at=at, job="count").json()["jobs"][0]
     again = tick(service, scheduled_at=at, job="count").json()["jobs"][0]
@@ -59,7 +59,7 @@ def test_the_same_again_is_replayed(service: Service) -> None:
     assert again["occurrence"] == first["occurrence"]
 
 
-def test_a_replay_says_so(service: Service) -> None:
+def test_a_replay_is_marked_in_a_header(service: Service) -> None:
     at = datetime.now(UTC).isoformat()
     tick(service, scheduled_at=at, job="count")
     assert tick(service, scheduled_at=at, job="count").headers["Idempotent-Replayed"] == "true"

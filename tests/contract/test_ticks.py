@@ -30,7 +30,7 @@ def samples(service: Service) -> dict[tuple[str, ...], float]:
     }
 
 
-def test_how_the_jobs_are(service: Service, admin: dict[str, str]) -> None:
+def test_the_status_of_the_jobs(service: Service, admin: dict[str, str]) -> None:
     tick(service, job="count")
     items = service.client.get("/admin/ticks", headers=admin).json()["items"]
     assert [item["job"] for item in items] == ["count", "mail", "purge"]
@@ -45,7 +45,7 @@ def test_how_the_jobs_are(service: Service, admin: dict[str, str]) -> None:
     assert datetime.fromisoformat(count["next"]) - datetime.now(UTC) < timedelta(seconds=21)
 
 
-def test_what_a_job_did_page_by_page(service: Service, admin: dict[str, str]) -> None:
+def test_the_history_of_a_job_in_pages(service: Service, admin: dict[str, str]) -> None:
     now = datetime.now(UTC)
     for seconds in (0, service.period):
         at = now + timedelta(seconds=seconds)
@@ -71,13 +71,15 @@ def test_what_a_job_did_page_by_page(service: Service, admin: dict[str, str]) ->
 
 
 @pytest.mark.parametrize("path", ["/admin/ticks", "/admin/ticks/count"])
-def test_superusers_alone_see_them(service: Service, headers: dict[str, str], path: str) -> None:
+def test_status_and_history_are_for_superusers(
+    service: Service, headers: dict[str, str], path: str
+) -> None:
     assert service.client.get(path).status_code == 401
     assert service.client.get(path, headers=headers).status_code == 403
     assert service.client.get(path, headers=bearer(METRICS_TOKEN)).status_code == 401
 
 
-def test_what_there_is_not(service: Service, admin: dict[str, str]) -> None:
+def test_an_unknown_job(service: Service, admin: dict[str, str]) -> None:
     def code(path: str) -> int:
         return service.client.get(f"/admin/ticks/{path}", headers=admin).status_code
 

@@ -92,7 +92,7 @@ def test_refused(service: Service, person: Account, admin: dict[str, str]) -> No
     assert answer.json()["detail"]["code"] == "UPDATE_USER_INVALID_PASSWORD"
 
 
-def test_a_new_password_ends_all_logins(
+def test_a_new_password_ends_all_sessions(
     service: Service, person: Account, headers: dict[str, str], admin: dict[str, str]
 ) -> None:
     new = {"password": "a new password"}
@@ -140,7 +140,7 @@ def test_list_all(service: Service, person: Account, admin: dict[str, str]) -> N
     assert set(found[person.id]) == {"id", "email", "is_active", "is_superuser", "is_verified"}
 
 
-def test_list_keeps_what_percent_and_underscore_mean(
+def test_list_takes_percent_and_underscore_literally(
     service: Service, admin: dict[str, str]
 ) -> None:
     service.register()

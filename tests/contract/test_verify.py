@@ -74,7 +74,7 @@ def test_bad_token(service: Service, token: str) -> None:
     assert answer.json() == {"detail": "VERIFY_USER_BAD_TOKEN"}
 
 
-def test_an_access_token_proves_no_address(service: Service, headers: dict[str, str]) -> None:
+def test_an_access_token_verifies_no_address(service: Service, headers: dict[str, str]) -> None:
     token = headers["Authorization"].removeprefix("Bearer ")
     assert verify(service, token).json() == {"detail": "VERIFY_USER_BAD_TOKEN"}
 
@@ -110,7 +110,7 @@ def test_malformed(service: Service) -> None:
         assert service.client.post("/auth/verify", json=body).status_code == 422
 
 
-def test_a_token_for_a_look_alike_proves_nothing(service: Service) -> None:
+def test_a_token_for_a_look_alike_verifies_nothing(service: Service) -> None:
     """Another domain with the same key: the old mailbox must not verify the new address."""
     name = new_address().partition("@")[0]
     person = service.register(f"{name}@strasse.de")

@@ -60,7 +60,7 @@ def test_older_hashes_are_upgraded_at_login(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("nonsense", ["", "!", "plain text", "$argon2id$v=19$m=64,t=2,p=1$x$y"])
-def test_a_hash_that_is_none_lets_nobody_in(tmp_path: Path, nonsense: str) -> None:
+def test_an_invalid_hash_matches_no_password(tmp_path: Path, nonsense: str) -> None:
     with in_process(tmp_path) as service:
         person = service.register()
         store(service, person, nonsense)
@@ -68,14 +68,14 @@ def test_a_hash_that_is_none_lets_nobody_in(tmp_path: Path, nonsense: str) -> No
         assert service.try_login(person.email, nonsense or "x").status_code == 400
 
 
-def test_the_defaults_are_owasps() -> None:
+def test_the_default_parameters_are_owasps() -> None:
     passwords = Passwords(Settings(_env_file=None))
     hashed = asyncio.run(passwords.hash(PASSWORD))
     passwords.close()
     assert hashed.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 
-def test_an_unknown_account_costs_a_whole_comparison(
+def test_an_unknown_account_costs_a_full_verification(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The decoy has the same parameters: an unknown address is not faster."""
@@ -93,7 +93,7 @@ def test_an_unknown_account_costs_a_whole_comparison(
     assert seen[0].startswith("$argon2id$v=19$m=64,t=2,p=1$")
 
 
-def test_hashing_leaves_the_loop_alone(
+def test_hashes_run_outside_the_event_loop(
     in_resources: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def check(resources: Resources) -> None:
@@ -111,7 +111,7 @@ def test_hashing_leaves_the_loop_alone(
     in_resources(check)
 
 
-def test_hashes_give_way(in_resources: Callable[[Any], Any]) -> None:
+def test_hashes_run_at_low_priority(in_resources: Callable[[Any], Any]) -> None:
     """On Linux, where threads have priorities; elsewhere the process keeps its own."""
 
     def niceness() -> int:
@@ -126,7 +126,7 @@ def test_hashes_give_way(in_resources: Callable[[Any], Any]) -> None:
     in_resources(check)
 
 
-def test_more_logins_than_can_be_compared_are_refused(in_resources: Callable[[Any], Any]) -> None:
+def test_hashes_beyond_the_queue_are_refused(in_resources: Callable[[Any], Any]) -> None:
     async def check(resources: Resources) -> None:
         passwords, go_on = resources.passwords, threading.Event()
         held = [
@@ -152,7 +152,7 @@ def test_more_logins_than_can_be_compared_are_refused(in_resources: Callable[[An
     in_resources(check)
 
 
-def test_a_hash_that_is_not_begun_in_time_is_refused(
+def test_a_hash_that_is_not_started_in_time_is_refused(
     in_resources: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A hash that has started is finished, however long it takes."""
@@ -176,7 +176,7 @@ def test_a_hash_that_is_not_begun_in_time_is_refused(
     in_resources(check)
 
 
-def test_who_is_refused_is_told_when_to_come_again(
+def test_a_full_queue_of_hashes_is_503_with_retry_after(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.crypto.passwords.MAX_WAITING", 0)
@@ -192,7 +192,7 @@ def test_who_is_refused_is_told_when_to_come_again(
         assert in_database(service.folder, "SELECT count(*) FROM user_account") == [(0,)]
 
 
-def test_who_waits_for_a_hash_holds_no_connection(
+def test_no_connection_is_held_during_a_hash(
     in_resources: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Far more log-ins than the pool has connections, all of them hashing."""

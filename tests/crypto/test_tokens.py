@@ -12,7 +12,7 @@ from app.crypto.tokens import Signer
 pytestmark = pytest.mark.only("sqlite")
 
 
-def test_a_remembered_token_runs_out_all_the_same() -> None:
+def test_a_cached_token_expires() -> None:
     signer = Signer("s" * 32)
     token = signer.sign("reset", clock.now() + timedelta(seconds=2), sub="arthur")
     assert signer.verify("reset", token) is not None
@@ -22,7 +22,7 @@ def test_a_remembered_token_runs_out_all_the_same() -> None:
         time.sleep(0.1)
 
 
-def test_a_remembered_token_is_good_for_nothing_else_and_nobody_else() -> None:
+def test_a_cached_token_is_valid_for_its_audience_and_key_alone() -> None:
     signer, later = Signer("s" * 32), clock.now() + timedelta(hours=1)
     token = signer.sign("session", later, sub="arthur")
     assert signer.verify("session", token) is not None
@@ -31,7 +31,7 @@ def test_a_remembered_token_is_good_for_nothing_else_and_nobody_else() -> None:
     assert signer.verify("session", token[:-2] + ("AA" if token[-2:] != "AA" else "BB")) is None
 
 
-def test_what_is_remembered_cannot_be_changed() -> None:
+def test_cached_claims_cannot_be_changed() -> None:
     signer = Signer("s" * 32)
     token = signer.sign("session", clock.now() + timedelta(hours=1), sub="arthur")
     claims = signer.verify("session", token)

@@ -85,7 +85,7 @@ def test_requests_in_opposite_order_both_succeed(settings: Settings, desk: Path)
     assert letters == [("left@camelot.bt",), ("right@camelot.bt",)]
 
 
-def test_a_request_that_always_loses_is_told_to_come_back(settings: Settings) -> None:
+def test_a_request_that_always_conflicts_is_503(settings: Settings) -> None:
     app = create_app(settings)
     tries = Counter[str]()
 
@@ -102,7 +102,7 @@ def test_a_request_that_always_loses_is_told_to_come_back(settings: Settings) ->
     assert tries == {"arthur": TRIES}
 
 
-def test_a_job_that_loses_has_not_failed(
+def test_a_job_that_loses_a_deadlock_is_retried(
     desk: Path, in_resources: Callable[[Callable[[Resources], Awaitable[Any]]], Any]
 ) -> None:
     make_counters(desk)

@@ -27,7 +27,7 @@ from tests.databases import database_url, in_database
 
 
 @pytest.mark.only("sqlite")
-def test_a_failed_statement_does_not_stop_the_loop_later(tmp_path: Path) -> None:
+def test_a_failed_statement_does_not_block_the_event_loop_later(tmp_path: Path) -> None:
     """A failed cursor may live on in a traceback, while its connection waits for a lock."""
 
     async def check() -> float:
@@ -54,7 +54,7 @@ def test_a_failed_statement_does_not_stop_the_loop_later(tmp_path: Path) -> None
 
 
 @pytest.mark.only("sqlite")
-def test_a_read_makes_no_database(tmp_path: Path) -> None:
+def test_a_read_creates_no_database(tmp_path: Path) -> None:
     """A created file would be in the way of one that is restored."""
     file = tmp_path / "50 %25 of #1.db"
 
@@ -74,7 +74,7 @@ def test_a_read_makes_no_database(tmp_path: Path) -> None:
     asyncio.run(check())
 
 
-def test_a_transaction_sees_what_others_have_committed(
+def test_a_transaction_reads_committed_rows_of_others(
     desk: Path, in_resources: Callable[[Callable[[Resources], Awaitable[Any]]], Any]
 ) -> None:
     """READ COMMITTED everywhere: MySQL's and MariaDB's own level would read the old value."""
@@ -93,7 +93,7 @@ def test_a_transaction_sees_what_others_have_committed(
 
 
 @pytest.mark.only("postgres", "mysql", "mariadb")
-def test_a_statement_from_before_a_migration_is_run_again(
+def test_a_statement_prepared_before_a_migration_is_retried(
     desk: Path, in_resources: Callable[[Callable[[Resources], Awaitable[Any]]], Any]
 ) -> None:
     """PostgreSQL refuses a prepared statement whose columns have changed."""
@@ -116,7 +116,7 @@ def test_a_statement_from_before_a_migration_is_run_again(
     in_resources(check)
 
 
-def test_no_more_connections_are_open_than_were_asked_for(settings: Settings) -> None:
+def test_the_number_of_connections_is_limited(settings: Settings) -> None:
     async def check() -> None:
         async with Database(settings.database_url, connections=2) as database:
 
@@ -135,7 +135,7 @@ def test_no_more_connections_are_open_than_were_asked_for(settings: Settings) ->
     asyncio.run(check())
 
 
-def test_a_single_connection_is_not_used_for_ever(settings: Settings) -> None:
+def test_a_single_connection_is_recycled(settings: Settings) -> None:
     """A firewall may have dropped a connection that was idle for minutes."""
 
     async def connection(database: Database) -> object:
@@ -155,7 +155,7 @@ def test_a_single_connection_is_not_used_for_ever(settings: Settings) -> None:
 
 
 @pytest.mark.only("postgres", "mysql", "mariadb")
-def test_a_server_that_says_nothing_is_not_waited_for(
+def test_the_wait_for_a_silent_server_is_limited(
     desk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "CONNECT_SECONDS", 0.5)
@@ -173,7 +173,7 @@ def test_a_server_that_says_nothing_is_not_waited_for(
         assert asyncio.run(check(silent.getsockname()[1])) < 5
 
 
-def test_a_lock_is_not_waited_for_without_end(
+def test_the_wait_for_a_lock_is_limited(
     desk: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "LOCK_SECONDS", 1)
@@ -197,7 +197,7 @@ def test_a_lock_is_not_waited_for_without_end(
 
 
 @pytest.mark.only("postgres", "mysql", "mariadb")
-def test_a_statement_has_its_limit_too(
+def test_the_time_of_a_statement_is_limited(
     desk: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "STATEMENT_SECONDS", 1)

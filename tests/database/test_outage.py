@@ -69,7 +69,7 @@ def own_server() -> Iterator[OwnServer]:
         yield own
 
 
-def test_what_was_answered_outlives_the_database_server(
+def test_answered_registrations_survive_a_killed_database_server(
     tmp_path: Path, own_server: OwnServer
 ) -> None:
     url = own_server.url("keystead")

@@ -34,14 +34,14 @@ def send_pieces(*pieces: bytes, then_gone: bool) -> list[Message]:
     return answered
 
 
-def test_a_body_that_does_not_come_is_not_waited_for() -> None:
+def test_the_wait_for_a_body_is_limited() -> None:
     start, body = send_pieces(b"{", then_gone=False)
     assert start["status"] == 408
     assert body["body"] == b'{"detail":"Request Timeout"}'
     assert (b"connection", b"close") in start["headers"]
 
 
-def test_a_client_that_hangs_up_half_way_reaches_nothing() -> None:
+def test_a_client_that_hangs_up_within_the_body_reaches_no_route() -> None:
     assert send_pieces(b"{", then_gone=True) == []
 
 

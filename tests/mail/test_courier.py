@@ -37,7 +37,7 @@ def still_waits(connection: socket.socket) -> bool:
 
 
 @pytest.mark.parametrize("path", ["/auth/register", "/auth/forgot-password"])
-def test_a_server_that_never_speaks_slows_no_request(
+def test_a_silent_mail_server_slows_no_request(
     tmp_path: Path, black_hole: socket.socket, path: str
 ) -> None:
     mail_url = f"smtp://127.0.0.1:{black_hole.getsockname()[1]}"
@@ -61,13 +61,13 @@ async def assert_waiting(folder: Path, mail_url: str, count: int) -> None:
         assert [row.state for row in await office.rows()] == ["waiting"] * count
 
 
-def test_nobody_waits_for_a_tick(tmp_path: Path) -> None:
+def test_mail_leaves_before_the_next_tick(tmp_path: Path) -> None:
     with in_process(tmp_path, tick_seconds=DAY) as service:
         for _ in range(5):
             assert service.letter(service.register().email)
 
 
-def test_after_a_failure_it_goes_on(desk: Path) -> None:
+def test_the_courier_continues_after_a_failure(desk: Path) -> None:
     async def run() -> None:
         calls: asyncio.Queue[int] = asyncio.Queue()
 
@@ -83,7 +83,7 @@ def test_after_a_failure_it_goes_on(desk: Path) -> None:
     asyncio.run(run())
 
 
-def test_it_finishes_what_it_began(desk: Path) -> None:
+def test_the_courier_finishes_its_last_delivery(desk: Path) -> None:
     async def run() -> None:
         begun, leaving = asyncio.Event(), asyncio.Event()
         finished = []

@@ -44,7 +44,7 @@ async def check(url: str) -> None:
         await transport.aclose()
 
 
-def test_a_password_reaches_a_server_on_this_machine(desk: Path) -> None:
+def test_a_password_is_sent_to_loopback_without_tls(desk: Path) -> None:
     async def run() -> None:
         async with smtp_server(Postmaster(), auth_require_tls=False) as server:
             await deliver_one(desk, f"smtp://{LOGIN}@127.0.0.1:{server.port}", SENT)
@@ -67,7 +67,7 @@ def test_a_wrong_password_loses_nothing(desk: Path) -> None:
     asyncio.run(run())
 
 
-def test_a_password_goes_nowhere_else_in_the_clear() -> None:
+def test_no_password_is_sent_to_another_host_without_tls() -> None:
     async def run() -> None:
         async with smtp_server(Postmaster(), auth_require_tls=False) as server:
             await check(f"smtp://{LOGIN}@localhost:{server.port}")
@@ -129,9 +129,7 @@ def test_smtps_with_a_password(desk: Path, trusted: Path) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["smtp", "smtps"])
-def test_a_certificate_that_nobody_vouches_for_is_refused(
-    desk: Path, certificate: Path, scheme: str
-) -> None:
+def test_an_untrusted_certificate_is_refused(desk: Path, certificate: Path, scheme: str) -> None:
     async def run() -> None:
         server = Postmaster()
         async with smtp_server(server, certificate=certificate, starttls=scheme == "smtp"):

@@ -61,7 +61,7 @@ def test_sent_again_a_message_replaces_itself(desk: Path) -> None:
     asyncio.run(run())
 
 
-def test_a_folder_that_is_none_is_away_and_loses_nothing(desk: Path) -> None:
+def test_an_unusable_folder_keeps_the_mail_in_the_outbox(desk: Path) -> None:
     async def run() -> None:
         (desk / "mail").write_text("a file")
         async with open_office(desk, f"file:{desk}/mail") as office:

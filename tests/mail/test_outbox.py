@@ -110,7 +110,7 @@ def test_after_the_last_try_it_is_dead_and_kept_with_its_error(desk: Path) -> No
     with_server(desk, test)
 
 
-def test_two_deliverers_at_once_send_each_message_once(desk: Path) -> None:
+def test_two_simultaneous_deliveries_send_each_message_once(desk: Path) -> None:
     async def test(server: Postmaster, office: Office) -> None:
         addresses = await office.letters(50)
         counts = await asyncio.gather(office.deliver(), office.deliver())
@@ -123,7 +123,7 @@ def test_two_deliverers_at_once_send_each_message_once(desk: Path) -> None:
     with_server(desk, test)
 
 
-def test_a_process_that_is_to_stop_begins_no_other_message(desk: Path) -> None:
+def test_a_stopping_process_starts_no_other_message(desk: Path) -> None:
     async def run() -> None:
         async with smtp_server(slow := Slow()), office_for(desk, slow) as office:
             addresses = await office.letters(2)
@@ -137,7 +137,7 @@ def test_a_process_that_is_to_stop_begins_no_other_message(desk: Path) -> None:
     asyncio.run(run())
 
 
-def test_a_message_under_way_is_nobody_elses(desk: Path) -> None:
+def test_a_message_being_sent_is_leased(desk: Path) -> None:
     async def run() -> None:
         async with smtp_server(slow := Slow()), office_for(desk, slow) as office:
             await office.letters(1)
@@ -154,7 +154,7 @@ def test_a_message_under_way_is_nobody_elses(desk: Path) -> None:
     asyncio.run(run())
 
 
-def test_a_deliverer_that_was_overtaken_changes_nothing(desk: Path) -> None:
+def test_a_delivery_that_lost_its_lease_changes_nothing(desk: Path) -> None:
     async def run() -> None:
         async with smtp_server(slow := Slow(BUSY)), office_for(desk, slow) as office:
             [address] = await office.letters(1)
@@ -174,7 +174,7 @@ def test_a_deliverer_that_was_overtaken_changes_nothing(desk: Path) -> None:
     asyncio.run(run())
 
 
-def test_a_server_that_is_too_slow_is_left_alone(
+def test_a_server_that_is_too_slow_is_left_until_later(
     desk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivery, "SEND_SECONDS", 0.2)
@@ -201,7 +201,7 @@ class DiesAfterTheOk(SMTPTransport):
         raise asyncio.CancelledError
 
 
-def test_stopped_between_ok_and_commit_it_is_sent_again_as_the_same_message(
+def test_a_message_stopped_between_ok_and_commit_is_sent_again_with_its_id(
     desk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def test(server: Postmaster, office: Office) -> None:
@@ -243,7 +243,7 @@ class Killer(Postmaster):
         return answer
 
 
-def test_a_killed_process_sends_it_again_as_the_same_message(desk: Path) -> None:
+def test_a_message_of_a_killed_process_is_sent_again_with_its_id(desk: Path) -> None:
     async def run() -> None:
         async with smtp_server(killer := Killer()):
             mail_url = f"smtp://127.0.0.1:{killer.port}"
@@ -302,7 +302,7 @@ async def verify(office: Office, person: User) -> None:
         (RESET, move),
     ],
 )
-def test_a_letter_for_nobody_is_dropped(
+def test_a_letter_without_an_account_is_dropped(
     desk: Path, letter: str, meanwhile: Callable[[Office, User], Awaitable[None]]
 ) -> None:
     async def test(server: Postmaster, office: Office) -> None:
@@ -335,7 +335,7 @@ def test_a_verified_account_may_reset_its_password(desk: Path) -> None:
     "typed",
     ["ﬁona@camelot.bt", "FIONA@CAMELOT.BT", "ｆｉｏｎａ@camelot.bt", "fiona@ｃamelot.bt"],
 )
-def test_a_look_alike_gets_nothing_the_stored_address_does(
+def test_mail_goes_to_the_stored_address_and_not_to_its_look_alike(
     desk: Path, letter: str, typed: str
 ) -> None:
     async def test(server: Postmaster, office: Office) -> None:
@@ -361,7 +361,7 @@ def test_an_unknown_letter_waits_with_its_error(desk: Path) -> None:
     with_server(desk, test)
 
 
-def test_a_letter_that_cannot_be_written_keeps_nobody_waiting(desk: Path) -> None:
+def test_a_letter_that_cannot_be_written_delays_no_other(desk: Path) -> None:
     async def test(server: Postmaster, office: Office) -> None:
         await office.enqueue((await office.person("imported@localhost")).email)
         others = await office.letters(3)
@@ -372,7 +372,7 @@ def test_a_letter_that_cannot_be_written_keeps_nobody_waiting(desk: Path) -> Non
     with_server(desk, test)
 
 
-def test_nothing_is_put_into_the_outbox_by_what_was_rolled_back(desk: Path) -> None:
+def test_a_rolled_back_transaction_enqueues_no_mail(desk: Path) -> None:
     async def test(server: Postmaster, office: Office) -> None:
         async def register_and_fail() -> None:
             async with office.resources.database.transaction() as session:
@@ -390,7 +390,7 @@ def test_nothing_is_put_into_the_outbox_by_what_was_rolled_back(desk: Path) -> N
     with_server(desk, test)
 
 
-def test_purge_takes_what_was_finished_long_ago(desk: Path) -> None:
+def test_purge_deletes_messages_finished_long_ago(desk: Path) -> None:
     async def test(server: Postmaster, office: Office) -> None:
         await office.letters(3)
         sent, dead, waiting = await office.rows()
@@ -410,7 +410,7 @@ def test_purge_takes_what_was_finished_long_ago(desk: Path) -> None:
     with_server(desk, test)
 
 
-def test_the_log_says_what_was_sent_and_what_is_tried_when_but_not_to_whom(
+def test_the_log_names_messages_and_never_addresses(
     desk: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async def test(server: Postmaster, office: Office) -> None:

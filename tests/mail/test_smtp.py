@@ -57,7 +57,7 @@ async def assert_waiting_after_one_try(office: Office, error: str) -> None:
     assert error in str(waiting[0].error)
 
 
-def test_one_connection_carries_all(desk: Path) -> None:
+def test_one_connection_sends_all_messages(desk: Path) -> None:
     async def run() -> None:
         async with (
             smtp_server(Postmaster()) as server,
@@ -73,7 +73,7 @@ def test_one_connection_carries_all(desk: Path) -> None:
     asyncio.run(run())
 
 
-def test_nothing_is_due_nobody_is_called(desk: Path) -> None:
+def test_without_due_mail_no_server_is_connected(desk: Path) -> None:
     async def run() -> None:
         async with smtp_server(Postmaster()) as server, office_for(desk, server.port) as office:
             assert await office.deliver() == {"sent": 0, "dropped": 0, "failed": 0}
@@ -110,7 +110,7 @@ def test_a_refused_recipient_waits_and_the_others_get_theirs(desk: Path, answer:
     asyncio.run(run())
 
 
-def test_a_server_that_closes_with_421_is_away(desk: Path) -> None:
+def test_a_server_that_closes_with_421_is_unavailable(desk: Path) -> None:
     async def run() -> None:
         async with smtp_server(Postmaster()) as server, office_for(desk, server.port) as office:
             addresses = await office.letters(3)

@@ -158,13 +158,15 @@ def blocking_steps(at_revision: AtRevision, revision: str) -> list[str]:
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
-def test_a_blocking_step_says_why(at_revision: AtRevision, cases: Cases, revision: str) -> None:
+def test_a_blocking_step_declares_its_reason(
+    at_revision: AtRevision, cases: Cases, revision: str
+) -> None:
     blocking = blocking_steps(at_revision, revision)
     assert not blocking or declared(revision), f"{revision} blocks and does not say why: {blocking}"
     cases("j", 1)
 
 
-def test_what_blocks_is_seen(at_revision: AtRevision, cases: Cases) -> None:
+def test_a_blocking_step_is_detected(at_revision: AtRevision, cases: Cases) -> None:
     known = {"postgres": "0005", "sqlite": "0006", "mysql": "0006", "mariadb": "0006"}
     assert blocking_steps(at_revision, known[server().name])
     cases("j", 1)

@@ -119,7 +119,7 @@ def test_every_constraint_refuses(database_url: str, cases: Cases) -> None:
     cases("f", tried)
 
 
-def test_what_is_too_long(database_url: str, cases: Cases) -> None:
+def test_a_value_that_is_too_long(database_url: str, cases: Cases) -> None:
     """SQLite stores it: the application limits lengths."""
     accounts = metadata.tables["user_account"]
     long = example(accounts) | {"email": "x" * 321}
@@ -135,7 +135,7 @@ VARIANTS = ["key", "KEY", "kéy", "ke\u0301y", "keß", "kess", "ｋey", "🗝", 
 PADDED = "key "
 
 
-def test_keys_tell_apart_what_is_not_the_same(database_url: str, cases: Cases) -> None:
+def test_keys_distinguish_different_strings(database_url: str, cases: Cases) -> None:
     """No two of these are equal, neither to a unique key nor to a look-up."""
     tried = 0
     variants = VARIANTS if server().name in ("mysql", "mariadb") else [*VARIANTS, PADDED]
@@ -167,7 +167,7 @@ async def found(url: str, table: str, column: str, rows: list[dict[str, Any]]) -
         return numbers
 
 
-def test_a_moment_without_an_offset_is_refused(database_url: str, cases: Cases) -> None:
+def test_a_time_without_an_offset_is_refused(database_url: str, cases: Cases) -> None:
     accounts = metadata.tables["user_account"]
     naive = example(accounts) | {"created_at": moment(2026).replace(tzinfo=None)}
     with pytest.raises(StatementError, match="a time needs an offset"):

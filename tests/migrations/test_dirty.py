@@ -66,7 +66,9 @@ REFUSED = {"a login of nobody": [str(STRANGER), STRANGER.hex]}
 
 @pytest.mark.parametrize("dirt", DIRT)
 @pytest.mark.parametrize("revision", REVISIONS[:-1])
-def test_dirt(at_revision: AtRevision, cases: Cases, revision: str, dirt: str) -> None:
+def test_invalid_data_is_converted_or_refused(
+    at_revision: AtRevision, cases: Cases, revision: str, dirt: str
+) -> None:
     folder = at_revision(revision)
     clean = stored(folder)
     if dirt == "a login of nobody" and "user_session" not in clean:

@@ -76,7 +76,7 @@ def test_the_schema_is_the_models_and_the_committed_one(
     cases("e", len(schema.splitlines()))
 
 
-def test_the_databases_differ_only_where_we_say(cases: Cases) -> None:
+def test_the_databases_differ_only_as_declared(cases: Cases) -> None:
     reference = (COMMITTED / "sqlite.txt").read_text().splitlines()
     for name, spellings in SPELLINGS.items():
         text = (COMMITTED / f"{name}.txt").read_text()
@@ -103,7 +103,7 @@ def test_strings_compare_by_code_point() -> None:
     assert re.findall(r"column (\w+) \S+ collate C", text) == ["name", "name", "name", "email_key"]
 
 
-def test_a_model_without_its_revision_is_found_and_written(tmp_path: Path, cases: Cases) -> None:
+def test_autogenerate_finds_and_writes_a_missing_revision(tmp_path: Path, cases: Cases) -> None:
     """Autogenerate, in a copy, the revisions since 0003; the result imports nothing of the app."""
     copy = Path(shutil.copytree(MIGRATIONS, tmp_path / "migrations"))
     for path in (copy / "versions").glob("*.py"):
@@ -133,7 +133,7 @@ def test_a_landed_revision_never_changes(path: Path, cases: Cases) -> None:
 
 
 @pytest.mark.parametrize("path", VERSIONS, ids=lambda path: path.stem)
-def test_a_revision_stands_on_its_own(path: Path, cases: Cases) -> None:
+def test_a_revision_imports_nothing_of_the_app(path: Path, cases: Cases) -> None:
     imported = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -151,7 +151,7 @@ def config_scripts() -> ScriptDirectory:
     return ScriptDirectory(str(MIGRATIONS))
 
 
-def test_there_is_one_head_and_names_fit(cases: Cases) -> None:
+def test_there_is_one_head_and_names_are_short_enough(cases: Cases) -> None:
     assert config_scripts().get_heads() == [head()]
     assert list(revisions()) == REVISIONS
     names = re.findall(r"\b(?:ck|fk|ix|pk|uq)_\w+", (COMMITTED / "sqlite.txt").read_text())

@@ -19,7 +19,9 @@ def run_script(connection: Connection, script: str) -> None:
             connection.exec_driver_sql(statement.replace("%", "%%"))
 
 
-def test_from_nothing(tmp_path: Path, at_revision: AtRevision, cases: Cases) -> None:
+def test_offline_sql_from_an_empty_database(
+    tmp_path: Path, at_revision: AtRevision, cases: Cases
+) -> None:
     run_in(tmp_path, run_script, offline_sql(tmp_path, "head"))
     expected = at_revision("base")
     upgrade(expected, head())
@@ -29,7 +31,7 @@ def test_from_nothing(tmp_path: Path, at_revision: AtRevision, cases: Cases) -> 
 
 
 @pytest.mark.parametrize("revision", REVISIONS[1:])
-def test_with_rows(at_revision: AtRevision, cases: Cases, revision: str) -> None:
+def test_offline_sql_on_rows(at_revision: AtRevision, cases: Cases, revision: str) -> None:
     by_hand, online = at_revision(before(revision)), at_revision(before(revision))
     run_in(by_hand, run_script, offline_sql(by_hand, f"{before(revision)}:{revision}"))
     upgrade(online, revision)

@@ -7,22 +7,22 @@ POSTGRESQL = "app/database/postgresql.py"
 MANAGER = "app/users/manager.py"
 READS = "    rows = await resources.database.read("
 
-ENDS = "tests/sessions/test_store.py::test_a_login_ends_on_every_worker_at_once"
-ROUND_TRIP = "tests/auth/test_guard.py::test_a_check_is_one_round_trip"
-LEAVES_NOTHING = "tests/auth/test_guard.py::test_a_check_leaves_nothing_open"
-TRANSACTION = "tests/auth/test_guard.py::test_a_transaction_after_a_check_is_one"
+ENDS = "tests/sessions/test_store.py::test_a_session_ends_on_every_worker_at_once"
+ROUND_TRIP = "tests/auth/test_guard.py::test_the_guard_takes_one_round_trip"
+LEAVES_NOTHING = "tests/auth/test_guard.py::test_the_guard_leaves_no_transaction_open"
+TRANSACTION = "tests/auth/test_guard.py::test_a_transaction_after_the_guard_can_be_rolled_back"
 DEACTIVATED = (
-    "tests/contract/test_me.py::test_whoever_is_deactivated_behind_the_services_back[in-process]"
+    "tests/contract/test_me.py::test_an_account_deactivated_in_the_database_is_refused[in-process]"
 )
 UNVERIFIED = "tests/contract/test_login.py::test_where_verification_is_required[in-process]"
 SUPERUSERS = "tests/contract/test_users.py::test_guards_come_first[in-process-GET]"
-OVERTAKEN = "tests/users/test_races.py::test_whoever_lost_the_login_meanwhile_changes_nothing"
+OVERTAKEN = "tests/users/test_races.py::test_a_session_revoked_meanwhile_changes_nothing"
 DEMOTED = (
     "tests/users/test_races.py"
-    "::test_whoever_lost_the_right_meanwhile_changes_nobody[is_superuser-403-PATCH-change0]"
+    "::test_a_superuser_who_lost_the_right_meanwhile_changes_no_account[is_superuser-403-PATCH-change0]"
 )
-BOUND = "tests/crypto/test_passwords.py::test_more_logins_than_can_be_compared_are_refused"
-NICE = "tests/crypto/test_passwords.py::test_hashes_give_way"
+BOUND = "tests/crypto/test_passwords.py::test_hashes_beyond_the_queue_are_refused"
+NICE = "tests/crypto/test_passwords.py::test_hashes_run_at_low_priority"
 
 MUTANTS = [
     Mutant(

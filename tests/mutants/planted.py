@@ -53,10 +53,10 @@ FROZEN = (
     "::test_frozen_after_each_point_and_thawed_past_the_lease[next_one]"
 )
 MODEL = "tests/exactly_once/test_model.py::test_the_guarantee_holds"
-KEYS = "tests/migrations/test_constraints.py::test_keys_tell_apart_what_is_not_the_same"
+KEYS = "tests/migrations/test_constraints.py::test_keys_distinguish_different_strings"
 REFUSES = "tests/migrations/test_constraints.py::test_every_constraint_refuses"
 WRITTEN = "tests/migrations/test_constraints.py::test_rows_are_what_the_application_wrote"
-NAIVE = "tests/migrations/test_constraints.py::test_a_moment_without_an_offset_is_refused"
+NAIVE = "tests/migrations/test_constraints.py::test_a_time_without_an_offset_is_refused"
 SCHEMA = "tests/migrations/test_drift.py::test_the_schema_is_the_models_and_the_committed_one"
 DRIFT = "tests/migrations/test_drift.py::test_the_models_have_no_drift"
 LANDED = "tests/migrations/test_drift.py::test_a_landed_revision_never_changes"
@@ -65,7 +65,7 @@ AT_ONCE = "tests/migrations/test_kills.py::test_eight_at_once"
 STAIRWAY = "tests/migrations/test_stairway.py::test_up_down_and_up_again"
 READ_BACK = "tests/migrations/test_stairway.py::test_rows_are_read_back_at_head"
 BRINGS_ROWS = "tests/migrations/test_stairway.py::test_a_revision_brings_rows"
-SAYS_WHY = "tests/migrations/test_blocking.py::test_a_blocking_step_says_why"
+SAYS_WHY = "tests/migrations/test_blocking.py::test_a_blocking_step_declares_its_reason"
 BEFORE = (
     "tests/migrations/test_previous_release.py::test_the_release_before_serves_on_the_new_schema"
 )

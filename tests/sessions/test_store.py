@@ -29,7 +29,7 @@ async def someone(session: AsyncSession) -> User:
     return user
 
 
-def test_a_login_runs_out_by_its_row_and_by_its_token(tmp_path: Path) -> None:
+def test_a_session_expires_by_its_row_and_by_its_token(tmp_path: Path) -> None:
     with in_process(tmp_path, session_seconds="1") as service:
         person = service.register()
         answer = service.try_login(person.email, person.password)
@@ -42,7 +42,7 @@ def test_a_login_runs_out_by_its_row_and_by_its_token(tmp_path: Path) -> None:
         assert service.client.get("/users/me", headers=headers).status_code == 401
 
 
-def test_a_row_that_ran_out_ends_a_token_that_did_not(
+def test_an_expired_row_ends_a_valid_token(
     in_resources: Callable[[Any], Any],
 ) -> None:
     async def check(resources: Resources) -> None:
@@ -58,7 +58,7 @@ def test_a_row_that_ran_out_ends_a_token_that_did_not(
     in_resources(check)
 
 
-def test_purge_takes_what_ran_out_in_batches(in_resources: Callable[[Any], Any]) -> None:
+def test_purge_deletes_expired_sessions_in_batches(in_resources: Callable[[Any], Any]) -> None:
     async def check(resources: Resources) -> None:
         now = clock.now()
         async with resources.database.transaction() as session:
@@ -73,7 +73,7 @@ def test_purge_takes_what_ran_out_in_batches(in_resources: Callable[[Any], Any])
     in_resources(check)
 
 
-def test_logins_go_with_their_account_and_never_come_without(
+def test_sessions_are_deleted_with_their_account_and_need_one(
     in_resources: Callable[[Any], Any],
 ) -> None:
     async def check(resources: Resources) -> None:
@@ -102,7 +102,7 @@ def ask_both_workers(service: Service, headers: dict[str, str], expected: int) -
     raise AssertionError("one worker has answered everything")
 
 
-def test_a_login_ends_on_every_worker_at_once(tmp_path: Path) -> None:
+def test_a_session_ends_on_every_worker_at_once(tmp_path: Path) -> None:
     with over_tcp(tmp_path, workers=2, environment="production") as service:
         headers = service.login(service.register())
         ask_both_workers(service, headers, 200)

@@ -74,7 +74,7 @@ def encrypted(url: str) -> bool:
         ("ssl_ca={}", True),
     ],
 )
-def test_as_encrypted_as_the_url_says(
+def test_tls_is_used_as_the_url_asks(
     secure_url: str, certificate: Path, options: str, over_tls: bool
 ) -> None:
     assert encrypted(f"{secure_url}?{options.format(certificate)}") is over_tls
@@ -89,7 +89,7 @@ def test_as_encrypted_as_the_url_says(
         "ssl_mode=required&ssl_ca={}",
     ],
 )
-def test_a_server_that_cannot_prove_itself_is_refused(
+def test_a_server_without_a_trusted_certificate_is_refused(
     secure_url: str, tmp_path: Path, options: str
 ) -> None:
     other = write_certificate(tmp_path / "other.pem")
@@ -97,7 +97,7 @@ def test_a_server_that_cannot_prove_itself_is_refused(
         encrypted(f"{secure_url}?{options.format(other)}")
 
 
-def test_the_name_counts_if_it_is_to_be_verified(secure_url: str, certificate: Path) -> None:
+def test_the_host_name_is_verified_if_the_url_asks(secure_url: str, certificate: Path) -> None:
     renamed = secure_url.replace("127.0.0.1", "localhost")
     assert encrypted(f"{renamed}?sslmode=verify-ca&sslrootcert={certificate}")
     with pytest.raises(DatabaseUnavailable):
@@ -114,7 +114,7 @@ def open_url() -> Iterator[str]:
         yield own.url("keystead")
 
 
-def test_what_must_be_encrypted_is_not_sent_in_the_clear(open_url: str) -> None:
+def test_a_server_without_tls_is_refused_if_the_url_requires_it(open_url: str) -> None:
     assert not encrypted(open_url)
     assert not encrypted(f"{open_url}?sslmode=prefer")
     with pytest.raises(DatabaseUnavailable):

@@ -67,7 +67,7 @@ def test_a_wrong_secret_is_not_shown(folder: Path) -> None:
         ("log_level", "LOUD"),
     ],
 )
-def test_bad_values_are_named(folder: Path, name: str, value: str) -> None:
+def test_invalid_values_name_their_setting(folder: Path, name: str, value: str) -> None:
     said = run_command(make_environment(folder, **{name: value}), "check", code=1)
     assert f"KEYSTEAD_{name.upper()}" in said
     assert "Traceback" not in said
@@ -128,7 +128,7 @@ def test_a_given_secret_is_used_and_none_is_made(folder: Path) -> None:
     assert not (folder / "var").exists()
 
 
-def test_the_environment_of_production_is_checked_as_such() -> None:
+def test_production_without_a_secret_is_refused() -> None:
     with pytest.raises(ValidationError, match="KEYSTEAD_SECRET_KEY"):
         Settings(_env_file=None, environment="production")
 
@@ -160,6 +160,6 @@ def test_a_secret_file_that_holds_none_is_refused(folder: Path) -> None:
     assert "holds no secret" in run_command(environment, "check", code=1)
 
 
-def test_lanes_without_memory_are_refused(folder: Path) -> None:
+def test_argon2_needs_memory_for_each_lane(folder: Path) -> None:
     environment = make_environment(folder, argon2_parallelism="16")
     assert "KEYSTEAD_ARGON2_MEMORY_KIB" in run_command(environment, "check", code=1)

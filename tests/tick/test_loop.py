@@ -54,7 +54,7 @@ def test_zero_means_no_loop(tmp_path: Path) -> None:
         assert len(list((tmp_path / "mail").glob("*.eml"))) == 1
 
 
-def test_nothing_begins_once_it_is_told_to_stop(tmp_path: Path) -> None:
+def test_no_job_starts_while_the_process_is_stopping(tmp_path: Path) -> None:
     """Not even while a last request delays the shutdown."""
     environment = make_environment(tmp_path, tick_seconds="1")
     port = free_port()
@@ -79,7 +79,7 @@ def test_nothing_begins_once_it_is_told_to_stop(tmp_path: Path) -> None:
     assert states == {"done"}
 
 
-def test_errors_do_not_end_it_and_stopping_waits_for_the_work(
+def test_the_loop_survives_errors_and_waits_for_running_jobs(
     in_resources: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A failed job waits for its pause; the loop continues.
@@ -110,7 +110,7 @@ def test_errors_do_not_end_it_and_stopping_waits_for_the_work(
     in_resources(check)
 
 
-def test_what_came_due_while_nobody_ran_is_done_at_once(in_resources: Callable[[Any], Any]) -> None:
+def test_missed_occurrences_run_at_the_start(in_resources: Callable[[Any], Any]) -> None:
     async def check(resources: Resources) -> None:
         done = asyncio.Event()
 
@@ -124,7 +124,7 @@ def test_what_came_due_while_nobody_ran_is_done_at_once(in_resources: Callable[[
     in_resources(check)
 
 
-def test_its_moments_are_those_of_the_databases_clock(in_resources: Callable[[Any], Any]) -> None:
+def test_the_loop_follows_the_databases_clock(in_resources: Callable[[Any], Any]) -> None:
     period, ahead = 6, 3
 
     async def check(resources: Resources) -> None:

@@ -16,7 +16,7 @@ def service(tmp_path: Path) -> Iterator[Service]:
         yield running
 
 
-def test_a_leaked_token_asks_no_more_than_so_often(service: Service) -> None:
+def test_the_calls_with_one_token_are_limited(service: Service) -> None:
     def ask(token: str) -> int:
         # A bad time is refused without work, except one read of the clock.
         body = {"scheduled_at": "yesterday"}
@@ -54,7 +54,7 @@ def test_a_late_job_is_a_warning(service: Service) -> None:
     assert ready() == []
 
 
-def test_a_job_that_is_gone_is_nobodys_to_be_late(service: Service) -> None:
+def test_a_removed_job_is_not_reported_late(service: Service) -> None:
     assert service.client.post("/tick", headers=bearer(TICK_TOKEN)).status_code == 200
     gone = "UPDATE tick_job SET name = 'gone', done_through = 0 WHERE name = 'mail'"
     in_database(service.folder, gone)

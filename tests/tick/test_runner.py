@@ -241,7 +241,7 @@ def test_a_job_that_hangs_is_stopped(in_resources: InServices) -> None:
 
 
 @pytest.mark.parametrize("began", [False, True])
-def test_a_holder_that_slept_past_its_lease_changes_nothing(
+def test_an_owner_that_slept_past_its_lease_changes_nothing(
     in_resources: InServices, began: bool
 ) -> None:
     """The zombie wakes up before, or after, the start of its transaction."""
@@ -370,7 +370,7 @@ def test_skip_runs_nothing_that_is_late(in_resources: InServices) -> None:
     in_resources(check)
 
 
-def test_what_was_given_up_is_done_when_somebody_says_so(in_resources: InServices) -> None:
+def test_a_dead_occurrence_runs_when_it_is_retried(in_resources: InServices) -> None:
     bad, good = (Job("count", 10, run, catch_up="all") for run in (fail, count))
 
     async def check(resources: Resources) -> None:
@@ -395,7 +395,7 @@ def test_what_was_given_up_is_done_when_somebody_says_so(in_resources: InService
     in_resources(check)
 
 
-def test_nobody_retries_while_somebody_works(in_resources: InServices) -> None:
+def test_a_retry_is_refused_while_the_job_runs(in_resources: InServices) -> None:
     async def check(resources: Resources) -> None:
         async def work(turn: JobContext) -> dict[str, Any]:
             outcome = await Runner(resources, [COUNT]).retry("count", at(0))
@@ -408,7 +408,7 @@ def test_nobody_retries_while_somebody_works(in_resources: InServices) -> None:
     in_resources(check)
 
 
-def test_what_happened_is_counted(in_resources: InServices) -> None:
+def test_outcomes_are_counted(in_resources: InServices) -> None:
     bad = Job("count", 10, fail)
 
     async def check(resources: Resources) -> None:
@@ -434,13 +434,13 @@ def test_what_happened_is_counted(in_resources: InServices) -> None:
     ],
     ids=str,
 )
-def test_jobs_that_cannot_be(wrong: dict[str, Any]) -> None:
+def test_invalid_jobs_are_refused(wrong: dict[str, Any]) -> None:
     right: dict[str, Any] = {"name": "count", "every": 10, "run": count}
     with pytest.raises(ValueError, match=r"count|name"):
         Job(**right | wrong)
 
 
-def test_a_job_that_commits_is_told_not_to(in_resources: InServices) -> None:
+def test_a_job_that_commits_fails(in_resources: InServices) -> None:
     async def commit(turn: JobContext) -> dict[str, Any]:
         await count(turn)
         await (await turn.begin()).commit()
@@ -459,7 +459,7 @@ def test_a_job_that_commits_is_told_not_to(in_resources: InServices) -> None:
     in_resources(check)
 
 
-def test_who_died_in_the_work_is_seen(in_resources: InServices) -> None:
+def test_a_run_whose_process_died_is_recorded_as_lost(in_resources: InServices) -> None:
     async def die(turn: JobContext) -> dict[str, Any]:
         raise asyncio.CancelledError
 
@@ -520,7 +520,7 @@ def test_the_database_clock_decides(in_resources: InServices) -> None:
     in_resources(check)
 
 
-def test_a_holder_that_slept_finds_the_job_in_other_hands(in_resources: InServices) -> None:
+def test_an_owner_that_slept_finds_the_job_claimed(in_resources: InServices) -> None:
     """The zombie wakes up while the next owner is running the job."""
 
     async def check(resources: Resources) -> None:

@@ -70,7 +70,7 @@ async def make_arthur(resources: Resources) -> User:
 
 
 @pytest.mark.parametrize("change", [{"hashed_password": "!"}, None])
-def test_a_login_that_was_overtaken_by_a_reset_or_a_deletion_is_none(
+def test_a_log_in_overtaken_by_a_reset_or_a_deletion_fails(
     in_resources: Callable[[Any], Any],
     monkeypatch: pytest.MonkeyPatch,
     change: dict[str, Any] | None,
@@ -95,7 +95,7 @@ def test_a_login_that_was_overtaken_by_a_reset_or_a_deletion_is_none(
     in_resources(check)
 
 
-def test_whoever_lost_the_login_meanwhile_changes_nothing(
+def test_a_session_revoked_meanwhile_changes_nothing(
     in_resources: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A thief's change of password, started before the owner revoked all sessions."""
@@ -125,7 +125,7 @@ def test_whoever_lost_the_login_meanwhile_changes_nothing(
     in_resources(check)
 
 
-def test_whoever_must_prove_a_new_address_first_changes_nothing(
+def test_an_unverified_account_changes_nothing_where_verification_is_required(
     in_resources: Callable[[Any], Any],
 ) -> None:
     async def check(resources: Resources) -> None:
@@ -147,7 +147,7 @@ def test_whoever_must_prove_a_new_address_first_changes_nothing(
 @pytest.mark.parametrize(
     ("loss", "status"), [("is_superuser", 403), ("is_active", 401), ("login", 401)]
 )
-def test_whoever_lost_the_right_meanwhile_changes_nobody(
+def test_a_superuser_who_lost_the_right_meanwhile_changes_no_account(
     tmp_path: Path, method: str, change: dict[str, str] | None, loss: str, status: int
 ) -> None:
     """A superuser's change, waiting for the transaction that removes the right to it."""
