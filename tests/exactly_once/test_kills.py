@@ -104,7 +104,7 @@ def test_frozen_after_each_point_and_thawed_past_the_lease(
 ) -> None:
     """A process frozen with locked rows blocks the others until it thaws: nothing runs twice."""
     for limit in ("LOCK_SECONDS", "QUEUE_SECONDS"):
-        monkeypatch.setattr(f"app.drivers.{limit}", 1)
+        monkeypatch.setattr(f"app.database.limits.{limit}", 1)
     make, number, done, points = prepared
     refusals: list[str] = []
     for n in range(1, len(points) + 1):

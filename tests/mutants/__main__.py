@@ -1,6 +1,7 @@
 """Plant each defect in a copy of the project, and print the test that detects it.
 
 python -m tests.mutants [WORD...]: only the mutants with one of the words in their names.
+python -m tests.mutants --changed: only those whose files or tests changed in the last commits.
 """
 
 import os
@@ -27,6 +28,7 @@ MUTANTS = [*planted.MUTANTS, *serverless.MUTANTS, *checks.MUTANTS]
 ROOT = Path(__file__).parents[2]
 SECONDS = 600
 WORKERS = 2
+RECENT = 10  # commits
 
 
 def copy_project(folder: Path) -> Path:
@@ -135,13 +137,36 @@ class Hunt:
         return False, f"red for another reason: {others}" if others else "nobody: it survives"
 
 
+def changed_files() -> set[str]:
+    """Return the files that the last RECENT commits changed. A shallow clone has fewer."""
+    log = ["git", "-C", str(ROOT), "log", f"--max-count={RECENT}", "--name-only", "--format="]
+    return set(subprocess.run(log, stdout=subprocess.PIPE, text=True, check=True).stdout.split())
+
+
+def choose(words: tuple[str, ...]) -> list[Mutant]:
+    """Return the mutants that the arguments ask for."""
+    if words == ("--changed",):
+        changed = changed_files()
+        return [
+            one
+            for one in MUTANTS
+            if {edit.path for edit in one.edits} & changed or one.test.partition("::")[0] in changed
+        ]
+    return [one for one in MUTANTS if not words or any(word in one.name for word in words)]
+
+
 def main(*words: str) -> int:
-    chosen = [one for one in MUTANTS if not words or any(word in one.name for word in words)]
+    chosen = choose(words)
     pairs = [(one, database) for one in chosen for database in one.databases]
     tests: dict[str, list[str]] = {}
     for mutant, database in pairs:
         tests.setdefault(database, []).append(mutant.test)
     console = Console(width=140)
+    if words == ("--changed",):
+        reason = f"a file or test of theirs changed in the last {RECENT} commits"
+        console.print(f"{len(chosen)} of {len(MUTANTS)} mutants: {reason}")
+    if not chosen:
+        return 0
     with (
         tempfile.TemporaryDirectory() as folder,
         ExitStack() as servers,
