@@ -68,8 +68,10 @@ def status() -> None:
 @ticks.command()
 def history(
     job: str,
-    limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many runs.")] = 20,
-    dead: Annotated[bool, typer.Option("--dead", help="Only what was given up.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="The most runs to show.")] = 20,
+    dead: Annotated[
+        bool, typer.Option("--dead", help="Only occurrences that were given up.")
+    ] = False,
 ) -> None:
     """Show the runs of a job, the newest first."""
 

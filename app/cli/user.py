@@ -17,7 +17,7 @@ from app.users.manager import UserManager
 from app.users.schemas import UserCreate
 from app.users.tables import User
 
-users = typer.Typer(help="Look after accounts.", no_args_is_help=True)
+users = typer.Typer(help="Manage accounts.", no_args_is_help=True)
 
 
 @users.command()
@@ -63,8 +63,8 @@ def _read_password(from_stdin: bool) -> str:
 
 @users.command("list")
 def list_users(
-    prefix: Annotated[str, typer.Argument(help="Only addresses that begin like this.")] = "",
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
+    prefix: Annotated[str, typer.Argument(help="Only addresses that start with this.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="The most accounts to show.")] = 50,
 ) -> None:
     """Show accounts in the order of their addresses."""
 
@@ -80,7 +80,7 @@ def list_users(
         table.add_row(plain(user.email), str(user.id), ", ".join(flags) or "none")
     out.print(table)
     if more:
-        out.print("There are more: raise --limit, or give the beginning of an address")
+        out.print("There are more: raise --limit, or give the start of an address")
 
 
 @users.command()

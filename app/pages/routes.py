@@ -57,11 +57,11 @@ def _page(template: str, status: int = 200, **context: object) -> HTMLResponse:
     return HTMLResponse(html, status, _HEADERS)
 
 
-def _said(title: str, text: str, status: int = 200) -> HTMLResponse:
+def _message(title: str, text: str, status: int = 200) -> HTMLResponse:
     return _page("message", status, title=title, text=text)
 
 
-_BAD_LINK = "It was used, it is too old, or it is not whole. Ask for a new one."
+_BAD_LINK = "It was used, has expired, or is incomplete. Request a new one."
 
 
 @router.get("/docs")
@@ -80,16 +80,18 @@ async def verify(manager: UserManagerDep, token: FormText = "") -> HTMLResponse:
     try:
         user = await manager.verify(token)
     except UserAlreadyVerified:
-        return _said("Already confirmed", "This address was confirmed before. All is well.")
+        return _message(
+            "Already confirmed", "This address was confirmed before. There is nothing left to do."
+        )
     except InvalidVerifyToken:
-        return _said("This link does not work", _BAD_LINK, 400)
-    return _said("Thank you", f"The address {user.email} is confirmed.")
+        return _message("This link does not work", _BAD_LINK, 400)
+    return _message("Thank you", f"The address {user.email} is confirmed.")
 
 
 @router.get("/reset-password")
 async def reset_password_form(resources: ResourcesDep, token: Token = "") -> HTMLResponse:
     minimum = resources.passwords.min_length
-    return _page("reset-password", token=token, fault=None, minimum=minimum)
+    return _page("reset-password", token=token, problem=None, minimum=minimum)
 
 
 @router.post("/reset-password")
@@ -103,10 +105,10 @@ async def reset_password(
         await manager.reset_password(token, password)
     except InvalidPasswordException as error:
         minimum = resources.passwords.min_length
-        return _page("reset-password", 400, token=token, fault=error.reason, minimum=minimum)
+        return _page("reset-password", 400, token=token, problem=error.reason, minimum=minimum)
     except InvalidResetPasswordToken:
-        return _said("This link does not work", _BAD_LINK, 400)
-    return _said(
+        return _message("This link does not work", _BAD_LINK, 400)
+    return _message(
         "Your password is changed",
-        "Every login of your account has ended. Log in anew.",
+        "All sessions of your account have ended. Log in again.",
     )

@@ -87,22 +87,22 @@ class Settings(BaseSettings):
     database_url: Annotated[str, AfterValidator(with_driver)] = Field(
         "sqlite+aiosqlite:///./var/keystead.db",
         validation_alias=AliasChoices("KEYSTEAD_DATABASE_URL", "DATABASE_URL"),
-        description="Where the data is. `DATABASE_URL` is read too.",
+        description="The database. `DATABASE_URL` is read too.",
     )
     database_connections: int = Field(
         20,
         ge=1,
         le=1_000,
-        description="Connections to the database that each process opens at most; on Lambda 1.",
+        description="The most database connections of each process; on Lambda 1.",
     )
     secret_key: SecretStr | None = Field(
         None,
-        description="Signs tokens; at least 32 characters. Development makes its own in `var/`; "
+        description="Signs tokens; at least 32 characters. Development creates one in `var/`; "
         "production refuses to start without it.",
     )
     base_url: Annotated[str, AfterValidator(_base_url)] = Field(
         "http://127.0.0.1:8080",
-        description="Where people reach this service; links begin with it.",
+        description="The public address of this service; links start with it.",
     )
     mail_url: Annotated[str, AfterValidator(_mail_url)] = Field(
         "file:./var/mail",
@@ -126,29 +126,29 @@ class Settings(BaseSettings):
         10,
         ge=0,
         le=86_400,
-        description="Period in seconds of jobs that have none of their own. 0: no local loop, "
-        "something outside calls `POST /tick` or `keystead tick`; the period is then 10.",
+        description="Period in seconds of jobs without one of their own. 0: no local loop, "
+        "an external scheduler calls `POST /tick` or `keystead tick`; the period is then 10.",
     )
     session_seconds: int = Field(
-        86_400, ge=1, le=TEN_YEARS, description="How long a login lasts, in seconds."
+        86_400, ge=1, le=TEN_YEARS, description="Lifetime of a session, in seconds."
     )
     verify_seconds: int = Field(
         86_400,
         ge=1,
         le=TEN_YEARS,
-        description="How long a link to verify an address works, in seconds.",
+        description="Lifetime of a link to verify an address, in seconds.",
     )
     reset_seconds: int = Field(
         3_600,
         ge=1,
         le=TEN_YEARS,
-        description="How long a link to reset a password works, in seconds.",
+        description="Lifetime of a link to reset a password, in seconds.",
     )
     require_verified: bool = Field(
-        False, description="Only people with a verified address may log in."
+        False, description="Only accounts with a verified address can log in."
     )
     password_min_length: int = Field(
-        8, ge=1, le=128, description="Shortest password taken, in characters."
+        8, ge=1, le=128, description="Shortest password accepted, in characters."
     )
     argon2_memory_kib: int = Field(
         19_456,
@@ -160,16 +160,17 @@ class Settings(BaseSettings):
     body_limit_bytes: int = Field(
         65_536,
         ge=1_024,
-        description="Largest request body taken; beyond it the answer is 413.",
+        description="Largest request body accepted; beyond it the answer is 413.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", description="Least severe line that is logged."
+        "INFO", description="Lowest level that is logged."
     )
     secrets: Annotated[list[str], NoDecode] = Field(
         [],
         description="ARNs of secrets in AWS Secrets Manager, with commas between: JSON objects "
-        "whose members are settings that no variable names (`secret_key`, `mail_url`, …), or the "
-        "`username` and `password` that complete `KEYSTEAD_DATABASE_URL`. The first one wins.",
+        "whose members are settings that neither a variable nor `.env` names (`secret_key`, "
+        "`mail_url`, …), or the `username` and `password` that complete `KEYSTEAD_DATABASE_URL`. "
+        "The first one wins.",
     )
     lambda_function: str | None = Field(
         None,
