@@ -1,6 +1,7 @@
-"""k: a thousand letters, couriers that are killed at random, a mail server that hangs up."""
+"""k: hundreds of letters, couriers that are killed at random, a mail server that hangs up."""
 
 import asyncio
+import os
 import random
 import time
 from collections import Counter, defaultdict
@@ -26,7 +27,7 @@ from tests.exactly_once.worker import context
 from tests.mail.smtp import Postmaster, Vanishing, smtp_server
 from tests.service import make_environment, settings_from
 
-LETTERS = 1_000
+LETTERS = int(os.environ.get("KEYSTEAD_TEST_LETTERS", "250"))
 COURIERS = 3
 SEED = 4
 SECONDS = 240

@@ -17,10 +17,10 @@ from tests.databases import KINDS, database_url, server
 from tests.databases.server import OwnServer, execute, free_port
 from tests.service import TICK_TOKEN, Server, bearer, make_environment, over_tcp
 
-SECONDS = int(os.environ.get("KEYSTEAD_TEST_SECONDS", "60"))
+SECONDS = int(os.environ.get("KEYSTEAD_TEST_SECONDS", "15"))
 WORKERS = 4
 SEED = 4
-KILLS = 3
+KILLS = 2
 RECOVER_SECONDS = 60
 
 
