@@ -1,8 +1,8 @@
-"""Measures Keystead beside others, and writes what it finds to docs/performance.md.
+"""Measure Keystead and its peers, and write the results to docs/performance.md.
 
-    .venv/bin/tox -e benchmark [-- ROW … --databases sqlite … --rounds 5 --seconds 5]
+.venv/bin/tox -e benchmark [-- ROW … --databases sqlite … --rounds 5 --seconds 5]
 
-Rows add up over sittings: each takes the place of what it was before once its last round is over.
+A row replaces its last measurement after its last round; the other rows stay.
 """
 
 import argparse
@@ -53,7 +53,7 @@ ROWS: dict[str, Row] = {
 
 def main() -> None:
     """Measure, then write the page."""
-    # Whatever a server or a contender needs to be told at the end, it is told.
+    # SIGTERM unwinds like Ctrl-C, so that every server is stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     asked = arguments()
     for name in asked.databases or databases.KINDS:
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    """Return what is to be measured, and how; exit where that cannot be."""
+    """Return the rows to measure and the options; exit if they cannot be measured."""
     parser = argparse.ArgumentParser(
         prog="benchmarks",
         description=__doc__.partition("\n")[0],

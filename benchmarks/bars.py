@@ -1,4 +1,4 @@
-"""What Keystead promises, as figures of one run: a median of the rounds' own."""
+"""The promised bars: each a median over the rounds of one run."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from benchmarks.sitting import OURS, Measures
 NO_LEAST, NO_MOST = float("-inf"), float("inf")
 
 Value = tuple[str, str]
-"""A subject, and the name of what was measured of it."""
+"""A subject, and the name of one of its measures."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """`value`, or that and `other` as `how` combines them, is at least or at most so much.
+    """A limit to `value`, or to `value` and `other` combined by `how`.
 
-    `limit`: what is in the way, where it is missed.
+    `limit`: the reason why a bar is missed.
     """
 
     title: str
@@ -38,7 +38,7 @@ class Bar:
         return self.least <= value <= self.most
 
     def values(self, rounds: Sequence[dict[str, Measures]]) -> list[float]:
-        """Return the value of each round; none where it was not measured."""
+        """Return the value of each round; none if it was not measured."""
         subjects = {self.value[0], (self.other or self.value)[0]}
         return [self._of(one) for one in rounds if subjects <= one.keys()]
 
@@ -65,12 +65,12 @@ def over(
     most: float = NO_MOST,
     limit: str = "",
 ) -> Bar:
-    """Return a bar for the ratio of what was measured of Keystead to that of another."""
+    """Return a bar for the ratio of Keystead's measure to another subject's."""
     return Bar(title, row, (value, name), (other, name), least=least, most=most, limit=limit)
 
 
 def flat(what: str) -> Bar:
-    """Return a bar for how much longer something may take with a million users."""
+    """Return a bar for the growth of a time with a million users."""
     title, subject = f"{what}, a million users ÷ a thousand", f"{OURS}: {what}"
     return Bar(
         title,

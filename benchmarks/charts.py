@@ -13,7 +13,7 @@ BLUE, RED, GREY = "#2a7fb8", "#d1603d", "0.75"
 
 
 def draw(row: Row, found: Sequence[Found]) -> list[str]:
-    """Draw the chart of `row` where it has one; return the names of files beside the page."""
+    """Draw the chart of `row`, if it has one; return the names of the files beside the page."""
     drawn = [each for each in found if row.alone or each.database in OTHERS_DATABASES]
     if row.chart is None or not drawn:
         return []
@@ -43,7 +43,7 @@ def _panels(found: Sequence[Found], height: float, **options: Any) -> tuple[Any,
 
 
 def _bars(found: Sequence[Found]) -> Any:
-    """Who does how much beside the example, a bar each, with the least and the most."""
+    """Rates relative to the example, one bar each, with minimum and maximum."""
     names = list(found[0].rounds[0])
     measure = next(iter(found[0].rounds[0][OURS]))
     figure, axes = _panels(found, 0.5 + 0.3 * len(names), sharex=True, sharey=True)
@@ -69,7 +69,7 @@ def _bars(found: Sequence[Found]) -> Any:
 
 
 def _storm(found: Sequence[Found]) -> Any:
-    """How long who-am-I takes, from the median to the 99th percentile, idle and in the storm."""
+    """The latency of who-am-I from the median to the 99th percentile, idle and in the storm."""
     names = max((list(each.rounds[0]) for each in found), key=len)
     figure, axes = _panels(found, 0.9 + 0.3 * len(names), sharex=True, sharey=True)
     for axis, each in zip(axes, found, strict=True):
@@ -99,7 +99,7 @@ def _storm(found: Sequence[Found]) -> Any:
 
 
 def _growth(found: Sequence[Found]) -> Any:
-    """How long each thing takes with ever more users."""
+    """The time of each request by the number of users."""
     figure, axes = _panels(found, 3.2, sharex=True, sharey=True)
     for axis, each in zip(axes, found, strict=True):
         for number, (name, measures) in enumerate(each.rounds[0].items()):

@@ -1,8 +1,8 @@
-"""How long does a cold start take on AWS Lambda, beside fastapi-users' documented example?
+"""Cold starts on AWS Lambda, beside fastapi-users' documented example.
 
-Both run in Lambda's own runtime, each start in a process of its own: ours as `infra/build.py` makes
-it, the example as plain `sam build` does. The first start is thrown away, so that the files have
-been read before. The first request is one that both answer alike.
+Both run in Lambda's own runtime, each start in a process of its own: Keystead as `infra/build.py`
+builds it, the example as plain `sam build` does. The first start is discarded, so that the files
+are cached. The first request is one that both answer alike.
 """
 
 import re
@@ -30,7 +30,7 @@ STARTS = 3
 
 @dataclass(frozen=True)
 class Function:
-    """What is started: a folder with its handler, and the settings."""
+    """A function to start: a folder with its handler, and the settings."""
 
     task: Path
     environment: Mapping[str, str]
@@ -46,14 +46,14 @@ def ours(folder: Path) -> Function:
 
 
 def theirs(folder: Path) -> Function:
-    """Return the example with a database of its own, whose tables its first start makes."""
+    """Return the example with a database of its own, whose tables its first start creates."""
     settings = {"DATABASE_URL": with_driver(database_url(folder)), "SECRET": SECRET}
     task = sam.built(PEERS / "fastapi_users_example", "Example", server().name)
     return Function(task, {**surroundings(), **settings}, "app.handler")
 
 
 def measure(function: Callable[[Path], Function], sitting: Sitting) -> Measures:
-    """Start it a few times, each in a process of its own, and return the medians."""
+    """Start it several times, each in a process of its own, and return the medians."""
     folder = sitting.new_folder()
     made = function(folder)
     found = [start(made, folder / f"start{number}") for number in range(1 + STARTS)][1:]
@@ -64,7 +64,7 @@ def measure(function: Callable[[Path], Function], sitting: Sitting) -> Measures:
 
 
 def start(function: Function, folder: Path) -> Measures:
-    """Start it, ask one thing, and end it."""
+    """Start it, send one request, and end it."""
     emulator = Emulator(
         function.task, function.environment, folder, handler=function.handler, seconds=60
     )
@@ -84,7 +84,7 @@ def start(function: Function, folder: Path) -> Measures:
 
 
 def used(pid: int) -> tuple[float, float]:
-    """Return the processor's time in milliseconds, and the most memory in MB."""
+    """Return the processor time in milliseconds, and the peak memory in MB."""
     process = Path(f"/proc/{pid}")
     nanoseconds = sum(int(path.read_text().split()[0]) for path in process.glob("task/*/schedstat"))
     [peak] = re.findall(r"VmHWM:\s+(\d+) kB", (process / "status").read_text())

@@ -1,4 +1,4 @@
-"""Who is compared: how each is started, and how it is asked."""
+"""The contenders: how each is started, and its requests."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from app.settings.database_url import with_driver
-from benchmarks.environments import PEERS, ROOT, node, python
+from benchmarks.environments import PEERS, PINS, ROOT, node, python
 
 PASSWORD = "excalibur 1"
 SECRET = "0Jt4vKx8mQ2yWc6ZrLhB1nDf7sGp5uEa9iTo3XkVbMqR"
@@ -19,7 +19,7 @@ Headers = tuple[tuple[str, str], ...]
 
 
 class Request(NamedTuple):
-    """What is asked."""
+    """A request."""
 
     method: str
     path: str
@@ -28,7 +28,7 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What came back; the names of headers are in lower case."""
+    """An answer; the names of headers are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -36,28 +36,28 @@ class Answer(NamedTuple):
 
 
 class Api(ABC):
-    """How a contender is asked the same things."""
+    """The requests of a contender."""
 
     me: str
 
     @abstractmethod
     def register(self, address: str) -> Request:
-        """Return the request that makes an account."""
+        """Return the request that creates an account."""
 
     @abstractmethod
     def login(self, address: str) -> Request:
-        """Return the request that opens a login."""
+        """Return the request that opens a session."""
 
     @abstractmethod
     def credentials(self, answer: Answer) -> Headers:
-        """Return the headers of requests with the login that `answer` opened."""
+        """Return the headers of requests with the session that `answer` opened."""
 
     def who_am_i(self, headers: Headers = ()) -> Request:
         return Request("GET", self.me, headers)
 
 
 class FastapiUsers(Api):
-    """The contract that Keystead has from fastapi-users."""
+    """fastapi-users' contract, which Keystead shares."""
 
     me = "/users/me"
 
@@ -74,7 +74,7 @@ class FastapiUsers(Api):
 
 
 class BetterAuth(Api):
-    """better-auth's, whose logins are a cookie."""
+    """better-auth's requests, whose sessions are a cookie."""
 
     me = "/api/auth/get-session"
 
@@ -89,7 +89,7 @@ class BetterAuth(Api):
 
 
 class Floor(FastapiUsers):
-    """Answers who-am-I alone, to the one login that is there."""
+    """A floor: answers GET /users/me alone, for one session."""
 
     login_id = "0" * 32
 
@@ -99,7 +99,7 @@ class Floor(FastapiUsers):
 
 @dataclass(frozen=True)
 class Launch:
-    """A command, and what it is to find in its environment."""
+    """A command and its environment."""
 
     command: list[str]
     environment: Mapping[str, str]
@@ -107,10 +107,10 @@ class Launch:
 
 @dataclass(frozen=True)
 class Contender:
-    """`launch`: takes a database's URL, a folder to keep things in, and the port to serve on.
+    """`launch`: takes a database's URL, a folder for files, and the port to serve on.
 
-    `fails_on`: the databases on which it answers 500 where many write at once. Such answers do not
-    count; everybody else's, and any other, end the measurement.
+    `fails_on`: databases on which it answers 500 under concurrent writes. Such answers are not
+    counted; any other failure ends the measurement.
     """
 
     name: str
@@ -120,7 +120,7 @@ class Contender:
 
 
 def keystead(**settings: str) -> Callable[[str, Path, int], Launch]:
-    """As an operator runs it: one worker, logs in JSON, jobs by the clock, mail into files."""
+    """As an operator runs it: one worker, JSON logs, the local loop, mail to files."""
 
     def launch(url: str, folder: Path, port: int) -> Launch:
         environment = {
@@ -140,12 +140,12 @@ def keystead(**settings: str) -> Callable[[str, Path, int], Launch]:
 
 
 def keystead_python() -> Path:
-    """Return the Python that has what `./keystead serve` installs, and each database's driver."""
-    return python("keystead", PEERS / "keystead.txt")
+    """Return the Python with the packages of `./keystead serve` and each database's driver."""
+    return python("keystead", PINS / "app.txt", PINS / "lambda.txt")
 
 
 def example(module: str, *folders: str) -> Callable[[str, Path, int], Launch]:
-    """As fastapi-users' documentation runs it: uvicorn, with what it recommends, and its log."""
+    """As fastapi-users' documentation runs it: uvicorn with its recommended extras, and its log."""
 
     def launch(url: str, folder: Path, port: int) -> Launch:
         environment = {
@@ -160,12 +160,13 @@ def example(module: str, *folders: str) -> Callable[[str, Path, int], Launch]:
 
 
 def example_python() -> Path:
-    """Return the Python that has the example's packages and uvicorn's recommended ones."""
-    return python("example", PEERS / "fastapi_users_example" / "server.txt")
+    """Return the Python with the example's packages and uvicorn's recommended ones."""
+    folder = PEERS / "fastapi_users_example"
+    return python("example", folder / "requirements.txt", folder / "server.txt")
 
 
 def better_auth(url: str, folder: Path, port: int) -> Launch:
-    """As its documentation puts it behind Node's own server."""
+    """As in its documentation, on Node's own server."""
     package = node("better_auth")
     environment = {
         "NODE_ENV": "production",
@@ -179,19 +180,18 @@ def better_auth(url: str, folder: Path, port: int) -> Launch:
 
 
 def floor(module: str) -> Callable[[str, Path, int], Launch]:
-    """Tuned: uvicorn with its fastest loop and parser, and no log."""
+    """Tuned, with Keystead's packages: uvicorn with its fastest loop and parser, and no log."""
 
     def launch(url: str, folder: Path, port: int) -> Launch:
-        program = python("floors", PEERS / "floors" / "requirements.txt")
         environment = {"PYTHONPATH": str(ROOT), "DATABASE_URL": with_driver(url)}
         name = f"benchmarks.peers.floors.{module}:app"
-        uvicorn = [str(program), "-m", "uvicorn", name, "--port", str(port)]
+        uvicorn = [str(keystead_python()), "-m", "uvicorn", name, "--port", str(port)]
         return Launch([*uvicorn, "--no-access-log"], environment)
 
     return launch
 
 
-# What the example hashes with, which is its library's default.
+# The parameters of the example's hash, its library's default.
 EXAMPLES_HASH = {
     "argon2_memory_kib": "65536",
     "argon2_time_cost": "3",
@@ -220,7 +220,7 @@ SERVICES = (KEYSTEAD, EXAMPLE, EXAMPLE_DATABASE, BETTER_AUTH)
 
 
 def surroundings() -> dict[str, str]:
-    """Return this process's environment without what means something to a contender."""
+    """Return this process's environment without variables that configure a contender."""
     ours = ("KEYSTEAD_", "PYTHON", "VIRTUAL_ENV", "DATABASE_URL", "BETTER_AUTH", "NODE")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 

@@ -1,4 +1,4 @@
-"""The tests' database servers, but with commits that survive a power cut, as each comes."""
+"""The tests' database servers with durable commits, which is their default."""
 
 import os
 from pathlib import Path
@@ -31,5 +31,5 @@ KINDS: dict[str, type[Server]] = {kind.name: kind for kind in (Sqlite, _Postgres
 
 
 def open_server(name: str) -> Server:
-    """Return the server called `name`: the one at TEST_<NAME>_URL, or else one of our own."""
+    """Return the server of kind `name`: the one at TEST_<NAME>_URL, or one that is started."""
     return KINDS[name](os.environ.get(f"TEST_{name.upper()}_URL", ""))

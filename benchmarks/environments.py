@@ -1,4 +1,4 @@
-"""The environments that contenders run in: one each, of exact versions, in .cache."""
+"""The contenders' environments, of pinned versions, in .cache."""
 
 import hashlib
 import shutil
@@ -12,25 +12,27 @@ from filelock import FileLock
 
 ROOT = Path(__file__).parent.parent
 PEERS = Path(__file__).parent / "peers"
+PINS = ROOT / "requirements"
 CACHE = ROOT / ".cache" / "peers"
 
 
-def python(name: str, pins: Path) -> Path:
-    """Return the Python of an environment with what `pins` lists; build it if it is not there."""
+def python(name: str, *pins: Path) -> Path:
+    """Return the Python of an environment with the packages in `pins`; build it if missing."""
 
     def build(folder: Path) -> None:
         venv.create(folder, with_pip=True, symlinks=True)
         pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-        # All that it needs is in the file; of extras there, older versions of pip miss the hashes.
-        options = ["--no-deps", "--require-hashes", "-r", str(pins)]
-        subprocess.run([*pip, *options], check=True, stdout=sys.stderr)
+        # The files list all dependencies; older versions of pip miss the hashes of extras.
+        files = [option for file in pins for option in ("-r", str(file))]
+        command = [*pip, "--no-deps", "--require-hashes", *files]
+        subprocess.run(command, check=True, stdout=sys.stderr)
 
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return _built(f"{name}-{version}", [pins], build) / "bin" / "python"
+    return _built(f"{name}-{version}", list(pins), build) / "bin" / "python"
 
 
 def node(name: str) -> Path:
-    """Return the folder of an npm package with what it needs, Node too; build it if need be."""
+    """Return the folder of an npm package with its dependencies, Node too; build it if missing."""
     source = PEERS / name
 
     def build(folder: Path) -> None:
@@ -48,7 +50,7 @@ def _built(name: str, sources: list[Path], build: Callable[[Path], None]) -> Pat
     folder = CACHE / f"{name}-{digest.hexdigest()[:16]}"
     CACHE.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock", timeout=600):
-        # Built where it stays: an environment does not like to be moved.
+        # Built in its final place: virtual environments cannot be moved.
         done = folder / "done"
         if not done.exists():
             shutil.rmtree(folder, ignore_errors=True)

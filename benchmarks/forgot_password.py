@@ -1,9 +1,9 @@
-"""Does forgot-password take the same time for known and unknown addresses?
+"""Compare the time of forgot-password for known and unknown addresses.
 
-Asks a real server in turn about an address that has an account and one that has none, and prints
-the medians and their ratio, with the same for login.
+Sends requests to a real server in turn for an address with an account and one without, and prints
+the medians and their ratio; the same for log-in.
 
-    .tox/sqlite/bin/python -m benchmarks.forgot_password
+.tox/sqlite/bin/python -m benchmarks.forgot_password
 """
 
 import statistics
@@ -45,7 +45,7 @@ def login(service: Service, address: str) -> httpx2.Response:
 
 
 def compare(ask: Callable[[str], httpx2.Response], known: str) -> list[str]:
-    """Return the row for `ask`: both medians, their ratio, and half the middle half's width."""
+    """Return the row for `ask`: both medians, their ratio, and half the interquartile range."""
     times: dict[bool, list[float]] = {True: [], False: []}
     for n in range(2 * (ROUNDS + WARM_UP)):
         is_known = n % 2 == 0

@@ -1,4 +1,4 @@
-"""What more users cost: login, look-up, list and search with a thousand, and with a million."""
+"""Log-in, look-up, list and search with a thousand users and with a million."""
 
 import json
 import random
@@ -16,7 +16,7 @@ from benchmarks.sitting import ALL_DATABASES, OURS, Measures, Row, Sitting
 from tests.databases import in_database
 
 SIZES = (1_000, 100_000, 1_000_000)
-# Each size is asked as often, in turns, so that whatever else happens happens to all.
+# The sizes take turns, so that noise hits all of them alike.
 TIMES_A_SECOND = 10
 FIRST = "first@camelot.bt"
 PASSWORDS = {KEYSTEAD.name: "user_account", EXAMPLE.name: '"user"'}
@@ -29,11 +29,11 @@ INSERT INTO "user" (id, email, hashed_password, is_active, is_superuser, is_veri
 }
 
 Ask = Callable[[Server, int], Request]
-"""Makes the next request to a server with so many users."""
+"""Builds the next request to a server with that many users."""
 
 
 def measure(contender: Contender, open_: Callable[[Server], Ask], sitting: Sitting) -> Measures:
-    """Ask servers with ever more users in turns, and return the medians of how long each took."""
+    """Send requests to servers of growing size in turns; return the median of each time."""
     took: dict[int, list[float]] = {size: [] for size in SIZES}
     with ExitStack() as stack:
         servers = {size: stack.enter_context(filled(contender, size, sitting)) for size in SIZES}
@@ -49,7 +49,7 @@ def measure(contender: Contender, open_: Callable[[Server], Ask], sitting: Sitti
 
 
 def filled(contender: Contender, size: int, sitting: Sitting) -> Server:
-    """Return a server, to be started, whose database has so many accounts."""
+    """Return a server, not started, whose database has that many accounts."""
     name = "ours" if contender is KEYSTEAD else "theirs"
     folder = sitting.folder / f"{name}-{size}"
     if not folder.exists():
@@ -60,11 +60,11 @@ def filled(contender: Contender, size: int, sitting: Sitting) -> Server:
 
 
 def _fill(contender: Contender, size: int, database: str, folder: Path) -> None:
-    """Add accounts, all with the password of the first, who becomes a superuser."""
+    """Add accounts, all with the password of the first, which becomes a superuser."""
     table = PASSWORDS[contender.name]
     [[hash_]] = in_database(folder, f"SELECT hashed_password FROM {table}")
     words = SPELLINGS[database] | {"hash": hash_, "numbers": numbers_below(size)}
-    # A colon would be a parameter's.
+    # A colon would start a parameter.
     in_database(folder, USERS[contender.name].format(**words).replace("::", r"\:\:"))
     in_database(folder, f"UPDATE {table} SET is_superuser = true WHERE email = :email", email=FIRST)
     if database == "postgres":
@@ -90,7 +90,7 @@ def first_page(server: Server) -> Ask:
 
 
 def deep_page(server: Server) -> Ask:
-    """Ask for a page from the middle, by a cursor that the list itself gave."""
+    """Request a page from the middle, by a cursor of the list itself."""
     headers = server.login(FIRST)
     said = server.done(Request("GET", "/users?limit=1&q=user5", headers))
     cursor = json.loads(said.body)["next"]

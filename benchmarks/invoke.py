@@ -1,4 +1,4 @@
-"""Invokes a function of Lambda's in this process, over and over, and tells how long each took.
+"""Invoke a Lambda function in this process, repeatedly, and record the time of each call.
 
 python -S invoke.py MODULE EVENT TIMES RESULT: the files with the event, and for the microseconds.
 """
@@ -14,7 +14,7 @@ WARM_UP = 200
 
 
 def main(module: str, event: str, times: str, result: str) -> None:
-    """Invoke it, each time with an event of its own, as the runtime does."""
+    """Invoke it, each time with a new event, as the runtime does."""
     handler = import_module(module).handler
     text = Path(event).read_text()
     context = SimpleNamespace(

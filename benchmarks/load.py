@@ -1,4 +1,4 @@
-"""Load on a server: wrk, a program of Debian's packages, which is unpacked and not installed."""
+"""Load on a server: wrk, from Debian's package, unpacked and not installed."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ TIMEOUT = 60  # seconds
 
 
 class Load(NamedTuple):
-    """What a closed loop of requests found: answers a second, and latencies in milliseconds."""
+    """The result of a closed loop: answers a second, and latencies in milliseconds."""
 
     rate: float
     p50: float
@@ -23,9 +23,9 @@ class Load(NamedTuple):
 
 
 def press(url: str, request: Request, connections: int, seconds: int) -> Load:
-    """GET for as long on as many connections, each again once it was answered.
+    """Send GET in closed loops on several connections.
 
-    Raises RuntimeError if an answer was none, or its status one from 400.
+    Raises RuntimeError for a failed request, or a status of 400 or more.
     """
     assert request.method == "GET", request
     options = ["--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s"]

@@ -1,4 +1,4 @@
-"""Logins and registrations: how many a second, and how long one takes."""
+"""Log-ins and registrations: rates and latencies."""
 
 import time
 from functools import partial

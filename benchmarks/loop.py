@@ -1,7 +1,4 @@
-"""Clients that ask in a closed loop, for what takes so long that wrk's cut at the end would count.
-
-wrk forgets what is under way when its time is over: of slow answers, that is many.
-"""
+"""Clients in a closed loop, for slow requests: wrk discards the ones that are running at its end."""
 
 import http.client
 import statistics
@@ -16,11 +13,11 @@ from benchmarks.server import Server
 
 
 class Loop:
-    """So many clients, each asks again as soon as it is answered; a context manager.
+    """Clients that send their next request after each answer; a context manager.
 
-    The block begins when each client has been answered once. What was answered within the block
-    counts: `found` has it afterwards, and `failed` the percentage of answers that were forgiven.
-    Raises RuntimeError at the end if any other answer was no good one.
+    The block starts when each client has its first answer. Answers within the block count: `found`
+    has the result afterwards, and `failed` the percentage of tolerated failures. Raises
+    RuntimeError at the end for any other failure.
     """
 
     def __init__(self, server: Server, make: Callable[[], Request], clients: int) -> None:
@@ -70,7 +67,7 @@ class Loop:
             while not self._over.is_set():
                 self._ask(connection)
         except threading.BrokenBarrierError:
-            pass  # somebody else was not answered
+            pass  # another client failed
         except Exception as error:
             self._faults.append(str(error) or type(error).__name__)
             self._warm.abort()

@@ -1,4 +1,4 @@
-"""How much memory a server has: at rest, and when people have logged in."""
+"""A server's memory: at rest, and after log-ins."""
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -11,7 +11,7 @@ LOGINS, AT_ONCE = 100, 8
 
 
 def measure(contender: Contender, sitting: Sitting) -> Measures:
-    """Start it on a database that has its tables, weigh it, log in, and weigh it again."""
+    """Start it on a migrated database; measure its memory before and after log-ins."""
     folder = sitting.new_folder()
     with Server(contender, folder):
         pass

@@ -1,6 +1,6 @@
-"""What each revision costs those who use the database meanwhile, with many users in it.
+"""The time of each revision, and of concurrent reads and writes, with many users.
 
-    .tox/sqlite/bin/python -m benchmarks.migrations [USERS] [DATABASE …]
+.tox/sqlite/bin/python -m benchmarks.migrations [USERS] [DATABASE …]
 
 Writes the table at the end of docs/migrations-at-a-million.md; and its chart, with the dependency
 group `benchmark`.
@@ -35,7 +35,7 @@ from tests.migrations.rows.r0001 import ARGON2
 PAGE = ROOT / "docs/migrations-at-a-million.md"
 CHART = ROOT / "docs/performance-migrations.svg"
 HEADER = "| Database | Revision | Takes | Longest read | Longest write |\n"
-# Between two statements: as busy as a service, not as a load test.
+# Between two statements: the load of a service, not of a stress test.
 PAUSE = 0.005
 STATEMENTS = {
     "read": "SELECT email FROM user_account WHERE id = :id",
@@ -57,7 +57,7 @@ SPELLINGS = {
 }
 SPELLINGS["mariadb"] = SPELLINGS["mysql"]
 
-# A process each: nothing else is waited for there. What they import is imported once.
+# One process each: they do not delay each other. A fork server imports once.
 _context = get_context("forkserver")
 _context.set_forkserver_preload(
     ["tests.migrations.history", "app.models", "aiosqlite", "asyncpg", "aiomysql"]
@@ -65,7 +65,7 @@ _context.set_forkserver_preload(
 
 
 class Measured(NamedTuple):
-    """How long a revision took, and the longest statement by key meanwhile; in seconds."""
+    """The time of a revision, and the longest concurrent statements by key; in seconds."""
 
     database: str
     revision: str
@@ -91,7 +91,7 @@ def main() -> None:
 
 
 def measure(folder: Path, users: int) -> Iterator[Measured]:
-    """Bring a database of `users` accounts, each with a login, from 0001 to head."""
+    """Migrate a database of `users` accounts, each with a session, from 0001 to head."""
     name = databases.server().name
     numbers = numbers_below(users)
     upgrade(folder, REVISIONS[0])
@@ -106,7 +106,7 @@ def measure(folder: Path, users: int) -> Iterator[Measured]:
 
 
 def numbers_below(limit: int) -> str:
-    """Return a subquery of the numbers `n` below `limit`, in the words that all four have."""
+    """Return a subquery of the numbers `n` below `limit`, in SQL that all four know."""
     places = range(len(str(limit - 1)))
     number = " + ".join(f"{10**place} * d{place}.d" for place in places)
     digits = ", ".join(f"({DIGITS}) AS d{place}" for place in places)
@@ -114,7 +114,7 @@ def numbers_below(limit: int) -> str:
 
 
 def while_used(folder: Path, revision: str | None, users: int) -> Measured:
-    """Upgrade to `revision`, or do nothing for two seconds, while others read and write."""
+    """Upgrade to `revision`, or sleep for two seconds, while other processes read and write."""
     url = database_url(folder)
     with using(url, "read", users) as read, using(url, "write", users) as write:
         time.sleep(0.5)
@@ -141,7 +141,7 @@ def _migrate(url: str, revision: str, took: Any) -> None:
 
 @contextmanager
 def using(url: str, what: str, users: int) -> Iterator[Any]:
-    """Read or write by key in a process; give the longest that a statement has taken so far."""
+    """Read or write by key in a process; give the longest time of a statement so far."""
     worst, ready, over = _context.Value("d", 0), _context.Event(), _context.Event()
     user = _context.Process(target=_use, args=(url, what, users, worst, ready, over))
     user.start()
@@ -173,7 +173,7 @@ async def _ask_on(url: str, what: str, users: int, worst: Any, ready: Any, over:
                     await connection.execute(statement, values)
                     break
                 except DBAPIError as error:
-                    # A user would try again: it is all one wait.
+                    # A retry continues the same wait.
                     print(f"a {what} failed: {error.orig}", flush=True)
             worst.value = max(worst.value, time.perf_counter() - begun)
             ready.set()
@@ -188,7 +188,7 @@ def rows(found: list[Measured]) -> Iterator[str]:
 
 
 def spell(seconds: float) -> str:
-    """Return 12.3 s, 0.34 s or 7 ms."""
+    """Format as 12.3 s, 0.34 s or 7 ms."""
     if math.isnan(seconds):
         return "–"
     if seconds < 0.095:

@@ -1,4 +1,4 @@
-"""docs/performance.md, written from what was found."""
+"""docs/performance.md, written from the measurements."""
 
 import statistics
 from collections.abc import Iterator, Sequence
@@ -14,38 +14,37 @@ PAGE = ROOT / "docs" / "performance.md"
 INTRODUCTION = """\
 # Performance
 
-Keystead beside three others that do the same, each in an environment of its own:
+Keystead beside three services of the same kind, each in an environment of its own:
 
-- *the example*: the application that fastapi-users' documentation puts together, with its JSON Web
-  Tokens, served as that says, by uvicorn with its recommended extras. It hashes with its library's
-  default, Argon2id with 64 MiB, three passes and four lanes;
-- *the example, DatabaseStrategy*: the same with logins in the database, which end when they are
-  told to, as Keystead's do;
-- *better-auth*: as its documentation puts it together, on Node's own server, with its rate limit
-  off, because all who ask here have one address, and SQLite's write-ahead log on. It hashes with
-  scrypt, N = 16,384 and r = 16, which is 32 MiB.
+- *the example*: the application of fastapi-users' documentation, with its JSON Web Tokens, on
+  uvicorn with its recommended extras. It hashes with its library's default, Argon2id with 64 MiB,
+  three passes and four lanes;
+- *the example, DatabaseStrategy*: the same with sessions in the database, which can be revoked
+  like Keystead's;
+- *better-auth*: as in its documentation, on Node's own server, with its rate limit off, because
+  all clients have one address, and SQLite's write-ahead log on. It hashes with scrypt, N = 16,384
+  and r = 16, which takes 32 MiB.
 
-Keystead runs as `keystead serve` runs it, in production's settings: one worker, jobs by the clock,
-mail into files. It hashes with the least that OWASP asks for, Argon2id with 19 MiB, two passes and
-one lane; *Keystead, the example's hash* has the example's parameters.
+Keystead runs by `keystead serve` with production's settings: one worker, the local loop, mail to
+files. It hashes with OWASP's minimum, Argon2id with 19 MiB, two passes and one lane; *Keystead,
+the example's hash* has the example's parameters.
 
-*Bare* frameworks answer with the same select and nothing else. They are no limit on SQLite: by
-SQLAlchemy's asynchronous engine, each statement is handed to a thread four times there.
+*Bare* frameworks answer with the same select and nothing else. They are no upper limit on SQLite:
+SQLAlchemy's asynchronous engine hops to a thread four times for each statement there.
 
-Each round starts everyone anew with a new database, in an order that is shuffled, and asks each for
-as long, in closed loops: who is answered asks again. Whoever asks, the databases and their disk are
-on the same machine. Figures are medians, with the least and the most of the rounds in brackets. A
-ratio is taken within each round, where both had the same weather: the median of those is not the
-ratio of the medians beside it. It is better high for what is done in a second, and low for times
-and memory.
+Each round starts every contender with a new database, in shuffled order, and loads it for the
+same time in closed loops. Clients, databases and their disk are on the same machine. Figures are
+medians, with the minimum and maximum of the rounds in brackets. A ratio is taken within each
+round, under the same load of the machine: its median is not the ratio of the medians beside it.
+High is better for rates, low for times and memory.
 
-[CONTRIBUTING](../CONTRIBUTING.md) says how to do it again; the figures of each round are in
-[performance.json](performance.json).
+[CONTRIBUTING](../CONTRIBUTING.md) has the command; [performance.json](performance.json) has each
+round.
 """
 
 
 class Spread(NamedTuple):
-    """What the rounds came to."""
+    """Median, minimum and maximum of the rounds."""
 
     middle: float
     least: float
@@ -68,9 +67,9 @@ def write(rows: Sequence[Row]) -> None:
 
 
 def _bars(found: list[Found]) -> Iterator[str]:
-    """Say of each bar how far it was cleared."""
-    yield "## What is promised\n"
-    lines = [_line("What", "Promised", "Database", "Measured", "")]
+    """Yield the table of the promised bars."""
+    yield "## Promised\n"
+    lines = [_line("Measure", "Promised", "Database", "Measured", "")]
     lines.append("| --- | --- | --- | --: | --- |\n")
     limits = {}
     for bar in BARS:
@@ -87,7 +86,7 @@ def _bars(found: list[Found]) -> Iterator[str]:
 
 
 def _conditions(found: list[Found]) -> Iterator[str]:
-    """Say what it was all measured with."""
+    """Yield machine, databases and versions."""
     yield "## Measured with\n"
     servers = sorted({each.server.partition("-")[0] for each in found})
     machines = sorted({each.machine for each in found})
@@ -101,7 +100,7 @@ def _conditions(found: list[Found]) -> Iterator[str]:
 
 
 def _when(found: list[Found]) -> Iterator[str]:
-    """Say how often what was measured, and when."""
+    """Yield the number of rounds, their duration, day and commit."""
     told: dict[str, list[str]] = {}
     for each in found:
         often = "One round" if len(each.rounds) == 1 else f"{len(each.rounds)} rounds"
@@ -154,7 +153,7 @@ def spread_of(values: list[float]) -> Spread:
 
 
 def _spell(spread: Spread, unit: str = "") -> str:
-    """Return the median and, in brackets, the rest; with three digits that count."""
+    """Return the median and, in brackets, minimum and maximum, with three significant digits."""
     middle, least, most = map(_number, spread)
     around = "" if least == most else f" ({least}–{most})"
     return f"{middle}{unit}{around}"

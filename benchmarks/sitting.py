@@ -1,4 +1,4 @@
-"""One sitting of measurements: a database server that runs, and rounds in shuffled order."""
+"""One sitting of measurements: a running database server, and rounds in shuffled order."""
 
 import random
 from collections.abc import Callable, Iterator, Mapping
@@ -13,12 +13,12 @@ SERVERS = {"sqlite": "SQLite", "postgres": "PostgreSQL", "mysql": "MySQL", "mari
 ALL_DATABASES = tuple(SERVERS)
 
 Measures = Mapping[str, float]
-"""What was measured, by its name with the unit."""
+"""Measured values, by name and unit."""
 
 
 @dataclass(frozen=True)
 class Sitting:
-    """`seconds`: how long a load lasts. `folder`: where contenders keep what they keep."""
+    """`seconds`: the duration of a load. `folder`: for the contenders' files."""
 
     database: str
     folder: Path
@@ -33,11 +33,11 @@ class Sitting:
 
 @dataclass(frozen=True)
 class Row:
-    """Something to measure.
+    """A row of the page.
 
-    `subjects`: by name, what measures it once; Keystead's is compared with each other by the first
-    thing that is measured, as a ratio or `by_difference`. On MySQL and
-    MariaDB, Keystead's subjects are measured alone.
+    `subjects`: by name, the functions that measure each once. Keystead's first measure is compared
+    with each other subject's, as a ratio or `by_difference`. On MySQL and MariaDB, Keystead's
+    subjects are measured alone.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Row:
 
     @property
     def alone(self) -> bool:
-        """Whether there is nobody to compare Keystead with."""
+        """Whether there is no subject to compare Keystead with."""
         return OURS not in self.subjects or len(self.subjects) == 1
 
     @property
@@ -63,7 +63,7 @@ def rounds(
 ) -> Iterator[dict[str, Measures]]:
     """Measure every subject once a round, in an order that is shuffled anew each time.
 
-    `tell` is told which is next.
+    `tell` is called with the next one.
     """
     alone = sitting.database not in OTHERS_DATABASES
     names = [name for name in row.subjects if not alone or name.startswith(OURS)]

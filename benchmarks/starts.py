@@ -1,4 +1,4 @@
-"""How long a server takes until its first answer, and its module until it is imported."""
+"""The time of a server until its first answer, and of the import of its application."""
 
 import resource
 import statistics
@@ -24,7 +24,7 @@ TIMES = 3
 
 
 def start(contender: Contender, sitting: Sitting) -> Measures:
-    """Start it on a database that has its tables."""
+    """Start it on a migrated database."""
     folder = sitting.new_folder()
     seconds = []
     for _ in range(1 + TIMES):
@@ -34,17 +34,17 @@ def start(contender: Contender, sitting: Sitting) -> Measures:
 
 
 class Import(NamedTuple):
-    """How long an import took, and the processor's time for the program; in milliseconds."""
+    """The time of an import, and its processor time in user mode; in milliseconds."""
 
     wall: float
     user: float
 
 
 def import_(contender: Contender, module: str, sitting: Sitting) -> Measures:
-    """Import its module in a process of its own, with the program that serves."""
+    """Import its application in a process of its own."""
     folder = sitting.new_folder()
     launch = contender.launch(database_url(folder), folder, 0)
-    command = [launch.command[0], "-c", f"import {module}"]
+    command = [launch.command[0], "-c", f"from {module} import app"]
     found = [_run(command, launch.environment, folder) for _ in range(1 + TIMES)][1:]
     return {
         "user CPU, ms": statistics.median(each.user for each in found),

@@ -1,4 +1,4 @@
-"""Who-am-I while eight log in over and over: does one wait for the others' hashes?"""
+"""GET /users/me while eight clients log in continuously: the effect of their hashes."""
 
 from functools import partial
 

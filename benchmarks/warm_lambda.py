@@ -1,7 +1,7 @@
-"""What Keystead takes of a warm invocation on AWS Lambda, beside a function with the same select.
+"""The time of a warm invocation on AWS Lambda, beside a function with the same select.
 
-Each in a process of its own that has nothing but the artifact; what is timed is the call of the
-handler, as the runtime makes it, and not the way to it, which is the same for both.
+Each in a process of its own that has nothing but the artifact. The call of the handler is timed, as
+the runtime makes it; the way to it is the same for both.
 """
 
 import base64
@@ -49,7 +49,7 @@ def measure(module: str, sitting: Sitting) -> Measures:
 
 
 def _login_of(authorization: str, database: str) -> str:
-    """Return the key of the login that a token names, as the database has it."""
+    """Return the key of the session that a token names, as the database stores it."""
     payload = authorization.split(".")[1]
     claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     key = UUID(claims["jti"])

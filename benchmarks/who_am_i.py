@@ -1,4 +1,4 @@
-"""Who-am-I: how many a second, and how long one takes while eight are asked at once."""
+"""GET /users/me: the rate, and the latency with eight connections."""
 
 from functools import partial
 

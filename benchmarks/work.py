@@ -1,4 +1,4 @@
-"""What happens by the clock: ticks claimed and mails sent, a second, by one process."""
+"""Periodic work: ticks claimed and mails sent a second, by one process."""
 
 import asyncio
 import logging
@@ -29,13 +29,13 @@ from tests.databases.server import free_port
 from tests.service import make_environment, new_address, run_command, settings_from
 
 MAILS_A_SECOND = 100
-"""How many wait, for each second that a load lasts."""
+"""Waiting messages for each second of load."""
 
 
 def measure(
     work: Callable[[Resources, int], Awaitable[float]], sitting: Sitting, mail_url: str = ""
 ) -> Measures:
-    """Do it with a new database, in this process; `work` returns how often a second it did."""
+    """Run it with a new database, in this process; `work` returns its rate."""
     folder = sitting.new_folder()
     environment = make_environment(folder, environment="production")
     if mail_url:
@@ -63,7 +63,7 @@ def _logging_to(path: Path, settings: Settings) -> Iterator[None]:
 
 
 async def ticks(resources: Resources, seconds: int) -> float:
-    """Claim, run and record one occurrence after the other of a job that does nothing."""
+    """Claim, run and record occurrences of a job that does nothing, one after the other."""
     job = Job("nothing", 1, nothing)
     runner = Runner(resources, [job])
     at = clock.now() - timedelta(days=1)
@@ -81,7 +81,7 @@ async def nothing(_: JobContext) -> dict[str, Any]:
 
 
 async def mails(resources: Resources, seconds: int) -> float:
-    """Deliver what waits in the outbox: letters to somebody who is to confirm an address."""
+    """Deliver waiting letters that ask to verify an address."""
     address, number = new_address(), MAILS_A_SECOND * seconds
     async with resources.database.transaction() as session:
         await UserDatabase(session).create({"email": address, "hashed_password": "!"})
@@ -103,7 +103,7 @@ def mails_by_smtp(sitting: Sitting) -> Measures:
 
 @contextmanager
 def _smtp_server() -> Iterator[str]:
-    """Run a server that takes everything, in a process of its own; give its URL."""
+    """Run an SMTP server that accepts everything, in a process of its own; give its URL."""
     port = free_port()
     address = ("127.0.0.1", port)
     listen = ["-m", "aiosmtpd", "-n", "-l", f"{address[0]}:{port}", "-c", "aiosmtpd.handlers.Sink"]

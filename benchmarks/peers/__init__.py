@@ -1,1 +1,1 @@
-"""What ours is measured beside."""
+"""The peers that Keystead is measured beside."""

@@ -1,4 +1,4 @@
-"""A function of AWS Lambda that does nothing but Keystead's select for who-am-I."""
+"""A Lambda function that executes Keystead's select of GET /users/me and nothing else."""
 
 import asyncio
 import json

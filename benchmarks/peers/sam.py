@@ -1,4 +1,4 @@
-"""`sam build`, by AWS's own command line, which lives in an environment of its own in .cache."""
+"""`sam build`, by AWS's command line, in an environment of its own."""
 
 import hashlib
 import os
@@ -6,23 +6,22 @@ import re
 import shutil
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 from filelock import FileLock
 
+from benchmarks.environments import PINS, python
 from tests.aws.artifact import PYTHON, ROOT
 
 CACHE = ROOT / ".cache"
-PINS = Path(__file__).parent / "sam.txt"
 DRIVERS = {"sqlite": "aiosqlite", "postgres": "asyncpg"}
 
 
 def built(source: Path, function: str, database: str) -> Path:
-    """Return the folder that `sam build` makes of the `function` in `source`, read-only.
+    """Return the read-only folder that `sam build` makes of `function` in `source`.
 
-    Of the drivers in its requirements it gets the one for `database`. One that was built of the
-    same files is taken again.
+    Of the drivers in its requirements it keeps the one for `database`. A build of the same files is
+    reused.
     """
     wanted = _requirements(source, database)
     template, *code = [source / "template.yaml", *sorted(source.glob("*.py"))]
@@ -54,25 +53,10 @@ def _requirements(source: Path, database: str) -> str:
 
 
 def _build(folder: Path) -> None:
-    programs = _environment() / "bin"
-    # First on the path: the Python whose version the template names, and its pip.
+    programs = python("sam", PINS / "infra.txt").parent
+    # The template's Python and its pip come first on the path.
     path = f"{programs}:{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "SAM_CLI_TELEMETRY": "0"}
     runtime = f"Runtime=python{PYTHON}"
     command = [str(programs / "sam"), "build", "--parameter-overrides", runtime]
     subprocess.run(command, cwd=folder, env=environment, check=True, stdout=sys.stderr)
-
-
-def _environment() -> Path:
-    """Return an environment that has it; install it if it is not there."""
-    version = hashlib.sha256(PINS.read_bytes()).hexdigest()[:16]
-    folder = CACHE / f"sam-{PYTHON}-{version}"
-    done = folder / "done"
-    if not done.exists():
-        venv.create(folder, with_pip=True, clear=True, symlinks=True)
-        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-        # All that it needs is in the file; of extras there, older versions of pip miss the hashes.
-        pins = ["--no-deps", "--require-hashes", "-r", str(PINS)]
-        subprocess.run([*pip, *pins], check=True, stdout=sys.stderr)
-        done.touch()
-    return folder

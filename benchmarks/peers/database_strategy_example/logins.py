@@ -1,7 +1,7 @@
-"""The example with fastapi-users' DatabaseStrategy: a login is a row, read at each request.
+"""The example with fastapi-users' DatabaseStrategy: a session is a row, read at each request.
 
-Written from its documentation's description; all but the logins is that of `app`, beside whose
-tables theirs is made.
+Written from the description in its documentation; the rest is that of `app`, beside whose tables
+these are created.
 """
 
 from collections.abc import AsyncIterator

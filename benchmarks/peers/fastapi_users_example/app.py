@@ -1,7 +1,7 @@
-"""The application that fastapi-users' documentation puts together, as a function of Lambda.
+"""The application of fastapi-users' documentation, as a Lambda function.
 
-Accounts in SQLAlchemy with UUID ids, logins that are JSON Web Tokens, every router that it offers;
-written anew from that description. Mangum makes a handler of it, as its own documentation does.
+Accounts in SQLAlchemy with UUID ids, JSON Web Tokens, and every router; written anew from that
+description. Mangum adapts it, as in its own documentation.
 """
 
 import os

@@ -1,1 +1,1 @@
-"""The least that answers who-am-I, for what a framework and a driver cost by themselves."""
+"""The least that answers GET /users/me: the cost of a framework and a driver."""

@@ -1,4 +1,4 @@
-"""What the floors read: a login and its account, one row each."""
+"""The tables of the floors: a session and its account, one row each."""
 
 from datetime import UTC, datetime
 from os import environ
@@ -8,7 +8,7 @@ from sqlalchemy import Column, DateTime, ForeignKey, MetaData, String, Table, se
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 KEY = "0" * 32
-"""The login that is there, and the token of it."""
+"""The id of the session, which is its token."""
 
 metadata = MetaData()
 account = Table(
@@ -27,7 +27,7 @@ login = Table(
 
 
 def open_engine() -> AsyncEngine:
-    """Return an engine that begins no transactions, with as many connections as are ever asked."""
+    """Return an engine without transactions, with one connection for each client."""
     url = environ["DATABASE_URL"]
     if url.startswith("sqlite"):
         return create_async_engine(url, isolation_level="AUTOCOMMIT", pool_size=1)
@@ -35,7 +35,7 @@ def open_engine() -> AsyncEngine:
 
 
 async def fill(engine: AsyncEngine) -> None:
-    """Make the tables with an account and its login."""
+    """Create the tables with an account and its session."""
     async with engine.begin() as connection:
         await connection.run_sync(metadata.create_all)
         if (await connection.execute(select(login.c.id))).first() is None:
@@ -46,7 +46,7 @@ async def fill(engine: AsyncEngine) -> None:
 
 
 async def find(engine: AsyncEngine, token: str) -> dict[str, Any] | None:
-    """Return the account whose login has this token."""
+    """Return the account of the session with this token."""
     statement = (
         select(account)
         .join(login)

@@ -1,6 +1,6 @@
-"""The least that answers who-am-I with Starlette and the database's driver: one joined select.
+"""The least with Starlette and the database's driver: one joined select.
 
-SQLite is asked in the event loop: its answer is there in less time than a thread takes to wake.
+SQLite answers in the event loop, faster than a thread wakes up.
 """
 
 import sqlite3

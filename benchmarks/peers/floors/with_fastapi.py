@@ -1,4 +1,4 @@
-"""The least that answers who-am-I with FastAPI and SQLAlchemy: one joined select."""
+"""The least with FastAPI and SQLAlchemy: one joined select."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
