@@ -1,4 +1,4 @@
-"""Clients in a closed loop, for slow requests: wrk discards the ones that are running at its end."""
+"""Clients in a closed loop, for slow requests: wrk discards the ones running at its end."""
 
 import http.client
 import statistics

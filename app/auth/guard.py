@@ -13,18 +13,15 @@ from fastapi.security.base import SecurityBase
 from sqlalchemy import bindparam, select
 
 from app import clock
-from app.actor import Actor
-from app.auth.principal import COLUMNS, Principal
+from app.auth.principal import Principal, columns
 from app.auth.transports import READERS, CredentialReader
 from app.errors import Forbidden, Unauthorized
-from app.http.dependencies import client_of
 from app.resources import Resources
 from app.sessions.tables import UserSession
-from app.users.schemas import UserRead
 from app.users.tables import User
 
 _ACTIVE_SESSION = (
-    select(*COLUMNS)
+    select(*columns())
     .join(UserSession, UserSession.user_id == User.id)
     .where(UserSession.id == bindparam("session_id"), UserSession.expires_at > bindparam("now"))
 )
@@ -40,14 +37,15 @@ async def load_principal(resources: Resources, audience: str, token: str) -> Pri
         return None
     session_id = UUID(claims["jti"])
     rows = await resources.database.read(_ACTIVE_SESSION, session_id=session_id, now=clock.now())
-    return Principal(session_id, UserRead.model_validate(rows[0]._asdict())) if rows else None
+    return Principal.of_row(session_id, rows[0]) if rows else None
 
 
 class Guard(SecurityBase):
     """Require an authenticated, active account; optionally a verified address or a superuser.
 
     Returns the Principal. Raises Unauthorized without a valid session or for an inactive account,
-    Forbidden if a flag is missing. Sets `request.state.actor` for the managers.
+    Forbidden if a flag is missing. Sets `request.state.authenticated`, the ids that the request's
+    actor is built from.
     """
 
     model = OAuth2PasswordBearer("auth/jwt/login").model
@@ -65,20 +63,18 @@ class Guard(SecurityBase):
         self._superuser = superuser
 
     async def __call__(self, request: Request) -> Principal:
-        principal = await self._authenticate(request)
+        principal = None
+        for reader in self._readers:
+            token = reader.read(request)
+            if token is not None:
+                resources: Resources = request.state.resources
+                principal = await load_principal(resources, reader.audience, token)
+                break
         if principal is None or not principal.user.is_active:
             raise Unauthorized
         if self._verified and not principal.user.is_verified:
             raise Forbidden
         if self._superuser and not principal.user.is_superuser:
             raise Forbidden
-        user_id, session_id = principal.user.id, principal.session_id
-        request.state.actor = Actor("user", user_id, session_id, *client_of(request))
+        request.state.authenticated = (principal.user.id, principal.session_id)
         return principal
-
-    async def _authenticate(self, request: Request) -> Principal | None:
-        for reader in self._readers:
-            token = reader.read(request)
-            if token is not None:
-                return await load_principal(request.state.resources, reader.audience, token)
-        return None

@@ -1,7 +1,7 @@
 """What a route can ask for: the process's resources, its transaction, its actor."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -28,23 +28,15 @@ async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
 SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
 
 
-class Client(NamedTuple):
-    """The client of a request; see Actor."""
-
-    ip: str | None
-    user_agent: str | None
-
-
-def client_of(request: Request) -> Client:
-    """Return the address that the request came from, and its User-Agent."""
-    ip = request.client.host if request.client is not None else None
-    return Client(ip, request.headers.get("User-Agent"))
-
-
 async def get_actor(request: Request) -> Actor:
     """Return the actor that the route's guard authenticated; without a guard, an anonymous one."""
-    actor: Actor | None = getattr(request.state, "actor", None)
-    return actor or Actor("anonymous", None, None, *client_of(request))
+    ip = request.client.host if request.client is not None else None
+    user_agent = request.headers.get("User-Agent")
+    authenticated = getattr(request.state, "authenticated", None)
+    if authenticated is None:
+        return Actor("anonymous", ip=ip, user_agent=user_agent)
+    user_id, session_id = authenticated
+    return Actor("user", user_id, session_id, ip, user_agent)
 
 
 ActorDep = Annotated[Actor, Depends(get_actor)]
