@@ -25,7 +25,7 @@ class Readiness(Health):
     warnings: list[str] = []
 
 
-@router.get("/live", name="health:live", summary="Is the process alive?")
+@router.get("/live", name="health:live", summary="Liveness probe")
 async def live() -> Health:
     """Always 200: restart a process that does not answer."""
     return Health()
@@ -34,7 +34,7 @@ async def live() -> Health:
 @router.get(
     "/ready",
     name="health:ready",
-    summary="Can it serve?",
+    summary="Readiness probe",
     responses={503: {"model": Readiness}},
 )
 async def ready(runner: RunnerDep, response: Response) -> Readiness:

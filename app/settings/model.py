@@ -211,7 +211,9 @@ class Settings(BaseSettings):
         unset = [f"KEYSTEAD_{name.upper()}" for name in wanted if name not in self.model_fields_set]
         if not self.is_production or not unset:
             return None
-        return f"production with the default of {', '.join(unset)}: set what your people should see"
+        return (
+            f"production with the default of {', '.join(unset)}: set the public address and sender"
+        )
 
     @property
     def is_production(self) -> bool:

@@ -26,7 +26,7 @@ class TickHistory(BaseModel):
     next: datetime | None
 
 
-@router.get("", name="tick:status", summary="See how the jobs are")
+@router.get("", name="tick:status", summary="Show the status of the jobs")
 async def status(runner: RunnerDep, session: SessionDep) -> TickStatus:
     """The lag, the last run and the next run of each job."""
     return TickStatus(items=await runs.statuses(session, runner))
@@ -35,7 +35,7 @@ async def status(runner: RunnerDep, session: SessionDep) -> TickStatus:
 @router.get(
     "/{job}",
     name="tick:history",
-    summary="See what a job did",
+    summary="List the runs of a job",
     responses={404: {"description": "There is no such job."}},
 )
 async def history(

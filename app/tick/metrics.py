@@ -22,7 +22,7 @@ router = APIRouter(tags=["tick"])
 @router.get(
     "/metrics",
     name="tick:metrics",
-    summary="See the jobs as Prometheus does",
+    summary="Metrics for Prometheus",
     response_class=Response,
     responses={
         200: {"content": {"application/openmetrics-text": {}}},
@@ -65,7 +65,7 @@ def _families(found: list[JobStatus]) -> Iterator["Metric"]:
         "keystead_tick_attempts", "Tries since the last success", labels=["job"]
     )
     dead = GaugeMetricFamily(
-        "keystead_tick_dead", "Occurrences that were given up, of those kept", labels=["job"]
+        "keystead_tick_dead", "Occurrences that were given up, of the runs kept", labels=["job"]
     )
     runs_total = CounterMetricFamily(
         "keystead_tick_runs", "What outcome of tries and deliveries", labels=["job", "outcome"]

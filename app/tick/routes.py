@@ -49,7 +49,7 @@ class TickReport(BaseModel):
 @router.post(
     "/tick",
     name="tick:tick",
-    summary="Say that time has passed",
+    summary="Run the jobs that are due",
     responses={
         200: {
             "headers": {

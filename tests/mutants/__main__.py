@@ -134,7 +134,7 @@ class Hunt:
         if caught_by:
             return True, "\n".join(caught_by)
         others = "\n".join(filter(None, said.values()))[:500]
-        return False, f"red for another reason: {others}" if others else "nobody: it survives"
+        return False, f"red for another reason: {others}" if others else "not detected"
 
 
 def changed_files() -> set[str]:
@@ -179,10 +179,10 @@ def main(*words: str) -> int:
         hunt = Hunt(Path(folder), addresses)
         broken = "\n".join(filter(None, threads.map(hunt.control, tests, tests.values())))
         if broken:
-            console.print("red, though nothing was planted:", broken, markup=False)
+            console.print("failed without a defect:", broken, markup=False)
             return 1
         found = list(threads.map(hunt.hunt, *zip(*pairs, strict=True)))
-    table = Table("mutant", "database", "caught by")
+    table = Table("mutant", "database", "detected by")
     for (mutant, database), (caught, by) in zip(pairs, found, strict=True):
         table.add_row(mutant.name, database, Text(by, style="" if caught else "red"))
     console.print(table)

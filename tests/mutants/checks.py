@@ -26,7 +26,7 @@ NICE = "tests/crypto/test_passwords.py::test_hashes_run_at_low_priority"
 
 MUTANTS = [
     Mutant(
-        "a principal that is remembered",
+        "a cached principal",
         [
             Edit(GUARD, "class Guard(SecurityBase):", "_SEEN = {}\n\n\nclass Guard(SecurityBase):"),
             Edit(
@@ -40,7 +40,7 @@ MUTANTS = [
         "200",
     ),
     Mutant(
-        "autocommit that stays",
+        "autocommit left on",
         [Edit(POSTGRESQL, 'set_level(connection, "READ COMMITTED")', "pass")],
         ("postgres",),
         TRANSACTION,
@@ -54,7 +54,7 @@ MUTANTS = [
         r"\d == 1",
     ),
     Mutant(
-        "a transaction that is not begun",
+        "a transaction without BEGIN",
         [Edit("app/database/mysql.py", 'connection.exec_driver_sql("BEGIN")', "pass")],
         MYSQLS,
         TRANSACTION,
@@ -75,35 +75,35 @@ MUTANTS = [
         "2 == 1",
     ),
     Mutant(
-        "a login that outlives its account's being active",
+        "a session of a deactivated account",
         [Edit(GUARD, "principal is None or not principal.user.is_active", "principal is None")],
         ("sqlite",),
         DEACTIVATED,
         "200 == 401",
     ),
     Mutant(
-        "an address that nobody proved",
+        "an unverified address accepted",
         [Edit(GUARD, "if self._verified and not", "if False and not")],
         ("sqlite",),
         UNVERIFIED,
         "403",
     ),
     Mutant(
-        "everybody a superuser",
+        "every account a superuser",
         [Edit(GUARD, "if self._superuser and not", "if False and not")],
         ("sqlite",),
         SUPERUSERS,
         "403",
     ),
     Mutant(
-        "a change by whoever lost the login meanwhile",
+        "a change with a session revoked meanwhile",
         [Edit(MANAGER, "await self.sessions.exists(actor.session_id)", "True")],
         ("sqlite",),
         OVERTAKEN,
         "assert|DID NOT RAISE",
     ),
     Mutant(
-        "a change by whoever was a superuser when it began",
+        "a change by a superuser who lost the right meanwhile",
         [Edit(MANAGER, "if not (own or account.is_superuser):", "if False:")],
         ("sqlite", "postgres"),
         DEMOTED,
@@ -117,7 +117,7 @@ MUTANTS = [
         "TimeoutError",
     ),
     Mutant(
-        "hashes that do not give way",
+        "hashes at normal priority",
         [Edit("app/crypto/passwords.py", "initializer=", "initializer=None and ")],
         ("sqlite",),
         NICE,

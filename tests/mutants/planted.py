@@ -409,7 +409,7 @@ MUTANTS = [
         "assert",
     ),
     Mutant(
-        "the execution for a key",
+        "a key that differs by execution",
         [
             Edit(
                 RUNNER,

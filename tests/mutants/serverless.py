@@ -52,7 +52,7 @@ MUTANTS = [
         "50[0-9] == 1|assert",
     ),
     Mutant(
-        "the loop that happens to be there",
+        "the event loop of other code",
         [Edit(ADAPTER, "        asyncio.set_event_loop(self._loop)\n", "")],
         ("sqlite",),
         STRAY,
@@ -66,35 +66,35 @@ MUTANTS = [
         "true",
     ),
     Mutant(
-        "garbage that nobody looks for",
+        "no garbage collection",
         [Edit("handler.py", "    gc.enable()\n", "")],
         ("sqlite",),
         GARBAGE,
         "0 > 0",
     ),
     Mutant(
-        "a connection for ever",
+        "a connection that is never recycled",
         [Edit(DATABASE, ', "pool_recycle": 300', "")],
         ("sqlite", "postgres"),
         SINGLE,
         "is not",
     ),
     Mutant(
-        "connections are not looked at before use",
+        "connections without a ping",
         [Edit(DATABASE, "    _ping_idle_connections(engine, ping_after_seconds)\n", "")],
         ("postgres", "mysql"),
         THAWED,
         "503 == 200",
     ),
     Mutant(
-        "as long as it takes",
+        "requests without a time limit",
         [Edit(ADAPTER, "timeout=left - MARGIN_SECONDS", "timeout=None")],
         ("sqlite", "postgres"),
         IN_TIME,
         "FunctionError|assert|timed out",
     ),
     Mutant(
-        "the address that the client says",
+        "the client's own X-Forwarded-For",
         [Edit(EVENTS, '.rpartition(",")[2]', '.partition(",")[0]')],
         ("sqlite",),
         CLIENT,
@@ -115,7 +115,7 @@ MUTANTS = [
         "DID NOT RAISE",
     ),
     Mutant(
-        "a header that is trusted",
+        "a header that stands for the token",
         [
             Edit(
                 "app/http/bearer.py",
@@ -128,7 +128,7 @@ MUTANTS = [
         "200 in",
     ),
     Mutant(
-        "a schedule's event whatever else it is",
+        "a request with a schedule's field taken for the schedule",
         [
             Edit(EVENTS, '            and "requestContext" not in event\n', ""),
             Edit(ADAPTER, "        if is_http(event):", "        if is_http(event) is None:"),
@@ -138,14 +138,14 @@ MUTANTS = [
         "status",
     ),
     Mutant(
-        "a deployment that is not told",
+        "an import error that CloudFormation never hears of",
         [Edit(DEPLOYMENT, "except BaseException as error", "except OSError as error")],
         ("sqlite",),
         TOLD,
         "FunctionError|not enough values",
     ),
     Mutant(
-        "a deployment that waits for others",
+        "a migration without a time limit",
         [Edit(DEPLOYMENT, ".result(seconds)", ".result()")],
         ("sqlite", "postgres"),
         TOLD_IN_TIME,
@@ -159,7 +159,7 @@ MUTANTS = [
         "DID NOT RAISE",
     ),
     Mutant(
-        "no time left to tell",
+        "no time left to answer CloudFormation",
         [Edit(DEPLOYMENT, "_MARGIN_SECONDS = 10", "_MARGIN_SECONDS = 1")],
         ("sqlite",),
         NOT_BEGUN,
@@ -194,7 +194,7 @@ MUTANTS = [
         "== 200",
     ),
     Mutant(
-        "a metric that no alarm looks at",
+        "a metric without its alarm",
         [Edit(EVENTS, '"Namespace": "Keystead"', '"Namespace": "keystead"')],
         ("sqlite",),
         IN_TIME,
@@ -214,14 +214,14 @@ MUTANTS = [
         "some other",
     ),
     Mutant(
-        "secrets for ever",
+        "secrets that are never read again",
         [Edit(ADAPTER, "            if settings == self._settings:", "            if True:")],
         ("sqlite",),
         SEEN,
         "200 == 401",
     ),
     Mutant(
-        "a lifespan that nobody ends",
+        "a lifespan that is never closed",
         [
             Edit(
                 ADAPTER,
@@ -254,7 +254,7 @@ MUTANTS = [
         r"assert \[1, 1, 1",
     ),
     Mutant(
-        "the password of the start",
+        "a database password that is never read again",
         [Edit("app/resources.py", "if settings.secrets else None", "if False else None")],
         ("postgres", "mysql"),
         REFUSED,
@@ -288,14 +288,14 @@ MUTANTS = [
         "assert",
     ),
     Mutant(
-        "every driver there is",
+        "an artifact with every driver",
         [Edit("infra/build.py", "*DRIVERS.values()) - DRIVERS[driver]", "[])")],
         ("sqlite",),
         DRIVERS,
         "assert",
     ),
     Mutant(
-        "a type for nothing",
+        "a content type for an empty body",
         [Edit(ADAPTER, '            headers.pop("content-type", None)\n', "            pass\n")],
         ("sqlite",),
         SAME,
