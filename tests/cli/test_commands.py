@@ -35,6 +35,7 @@ def create(environment: dict[str, str], address: str, *flags: str, code: int = 0
     return run_command(environment, *arguments, stdin=f"{PASSWORD}\n", code=code)
 
 
+@pytest.mark.only("sqlite")
 def test_without_arguments_the_help_is_printed(folder: Path) -> None:
     said = run_command(make_environment(folder), code=2)
     for command in ("serve", "migrate", "user", "tick", "check"):
@@ -64,6 +65,7 @@ def test_an_unmigrated_database_is_reported(folder: Path, command: list[str]) ->
     assert "Traceback" not in said
 
 
+@pytest.mark.only("sqlite")
 def test_names_are_not_taken_for_markup(tmp_path: Path) -> None:
     home = tmp_path / ":key: [red]"
     home.touch()
@@ -71,6 +73,7 @@ def test_names_are_not_taken_for_markup(tmp_path: Path) -> None:
     assert str(home) in run_command(environment, "user", "list", code=1)
 
 
+@pytest.mark.only("sqlite")
 @pytest.mark.parametrize("command", [["user", "list"], ["tick"], ["check"], ["migrate"]])
 def test_an_unreachable_database_is_reported(folder: Path, command: list[str]) -> None:
     environment = make_environment(folder, database_url="postgresql://u:hush@127.0.0.1:1/name")
@@ -244,6 +247,7 @@ def test_created_folders_are_private(folder: Path) -> None:
         assert stat.S_IMODE((folder / made).stat().st_mode) == 0o700
 
 
+@pytest.mark.only("sqlite")
 def test_a_misspelt_setting_is_named_with_the_right_one(
     folder: Path, environment: dict[str, str]
 ) -> None:
@@ -256,6 +260,7 @@ def test_a_misspelt_setting_is_named_with_the_right_one(
     assert "hush" not in said
 
 
+@pytest.mark.only("sqlite")
 def test_the_console_script_is_installed(folder: Path) -> None:
     script = Path(sys.executable).with_name("keystead")
     done = subprocess.run([script, "--help"], capture_output=True, text=True, timeout=60)
@@ -272,6 +277,7 @@ def test_serve_in_an_empty_folder_migrates_first(tmp_path: Path) -> None:
     assert "Traceback" not in said
 
 
+@pytest.mark.only("sqlite")
 def test_a_port_in_use_is_reported_before_the_migration(folder: Path) -> None:
     environment = make_environment(folder)
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -280,6 +286,7 @@ def test_a_port_in_use_is_reported_before_the_migration(folder: Path) -> None:
     assert said == f"keystead: port {port} is in use; choose another with --port\n"
 
 
+@pytest.mark.only("sqlite")
 def test_serve_warns_of_defaults_in_production(tmp_path: Path) -> None:
     url = "smtp://arthur:hush@127.0.0.1:1"
     with over_tcp(tmp_path, workers=1, environment="production", mail_url=url):
@@ -290,12 +297,14 @@ def test_serve_warns_of_defaults_in_production(tmp_path: Path) -> None:
     assert "hush" not in said
 
 
+@pytest.mark.only("sqlite")
 def test_links_in_mails_start_with_the_served_address(tmp_path: Path) -> None:
     with over_tcp(tmp_path, workers=1) as service:
         letter = service.letter(service.register().email).as_string()
         assert f"{str(service.client.base_url).rstrip('/')}/verify?token=" in letter
 
 
+@pytest.mark.only("sqlite")
 def test_the_base_url_in_a_file_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_text("KEYSTEAD_BASE_URL=https://id.camelot.bt\n")
@@ -358,6 +367,7 @@ main()
 """
 
 
+@pytest.mark.only("sqlite")
 @pytest.mark.parametrize(
     "arguments", [["migrate"], ["check"], ["user", "list"], ["tick"], ["serve", "--port", "0"]]
 )

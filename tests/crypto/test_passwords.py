@@ -46,6 +46,7 @@ def old_hashes() -> dict[str, tuple[str, str]]:
     }
 
 
+@pytest.mark.only("sqlite")
 @pytest.mark.parametrize("kind", old_hashes())
 def test_older_hashes_are_upgraded_at_login(tmp_path: Path, kind: str) -> None:
     password, old = old_hashes()[kind]
@@ -59,6 +60,7 @@ def test_older_hashes_are_upgraded_at_login(tmp_path: Path, kind: str) -> None:
         assert service.try_login(person.email, password).status_code == 200
 
 
+@pytest.mark.only("sqlite")
 @pytest.mark.parametrize("nonsense", ["", "!", "plain text", "$argon2id$v=19$m=64,t=2,p=1$x$y"])
 def test_an_invalid_hash_matches_no_password(tmp_path: Path, nonsense: str) -> None:
     with in_process(tmp_path) as service:
@@ -68,6 +70,7 @@ def test_an_invalid_hash_matches_no_password(tmp_path: Path, nonsense: str) -> N
         assert service.try_login(person.email, nonsense or "x").status_code == 400
 
 
+@pytest.mark.only("sqlite")
 def test_the_default_parameters_are_owasps() -> None:
     passwords = Passwords(Settings(_env_file=None))
     hashed = asyncio.run(passwords.hash(PASSWORD))
@@ -75,6 +78,7 @@ def test_the_default_parameters_are_owasps() -> None:
     assert hashed.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 
+@pytest.mark.only("sqlite")
 def test_an_unknown_account_costs_a_full_verification(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,6 +97,7 @@ def test_an_unknown_account_costs_a_full_verification(
     assert seen[0].startswith("$argon2id$v=19$m=64,t=2,p=1$")
 
 
+@pytest.mark.only("sqlite")
 def test_hashes_run_outside_the_event_loop(
     in_resources: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,6 +116,7 @@ def test_hashes_run_outside_the_event_loop(
     in_resources(check)
 
 
+@pytest.mark.only("sqlite")
 def test_hashes_run_at_low_priority(in_resources: Callable[[Any], Any]) -> None:
     """On Linux, where threads have priorities; elsewhere the process keeps its own."""
 
@@ -126,6 +132,7 @@ def test_hashes_run_at_low_priority(in_resources: Callable[[Any], Any]) -> None:
     in_resources(check)
 
 
+@pytest.mark.only("sqlite")
 def test_hashes_beyond_the_queue_are_refused(in_resources: Callable[[Any], Any]) -> None:
     async def check(resources: Resources) -> None:
         passwords, go_on = resources.passwords, threading.Event()
@@ -152,6 +159,7 @@ def test_hashes_beyond_the_queue_are_refused(in_resources: Callable[[Any], Any])
     in_resources(check)
 
 
+@pytest.mark.only("sqlite")
 def test_a_hash_that_is_not_started_in_time_is_refused(
     in_resources: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -45,6 +45,7 @@ def test_two_workers_count_each_second_once(tmp_path: Path) -> None:
     assert count >= SECONDS - 1
 
 
+@pytest.mark.only("sqlite")
 def test_zero_means_no_loop(tmp_path: Path) -> None:
     with over_tcp(tmp_path, workers=1, tick_seconds="0") as service:
         service.register()
