@@ -18,7 +18,7 @@ _PREFIX = "KEYSTEAD_"
 def check() -> None:
     """Check settings, database, migrations and mail; name each problem and its remedy."""
     problems = with_resources(_find_problems, must_be_ready=False)
-    table = Table("What", "State")
+    table = Table("Part", "State")
     for part, problem in problems.items():
         table.add_row(part, "[green]ok[/]" if problem is None else f"[red]{plain(problem)}[/]")
     out.print(table)

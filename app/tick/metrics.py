@@ -68,11 +68,11 @@ def _families(found: list[JobStatus]) -> Iterator["Metric"]:
         "keystead_tick_dead", "Occurrences that were given up, of the runs kept", labels=["job"]
     )
     runs_total = CounterMetricFamily(
-        "keystead_tick_runs", "What outcome of tries and deliveries", labels=["job", "outcome"]
+        "keystead_tick_runs", "Tries and deliveries, by outcome", labels=["job", "outcome"]
     )
     seconds = SummaryMetricFamily(
         "keystead_tick_duration_seconds",
-        "What tries took, done or failed",
+        "Duration of tries, done or failed",
         labels=["job"],
         unit="seconds",
     )
