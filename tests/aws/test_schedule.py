@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from app.http.bearer import INTERNAL_REQUEST
 from tests.aws.emulator import Emulator, FunctionError
 from tests.aws.events import KINDS, Request, response
 from tests.aws.service import the_artifact
@@ -106,19 +107,19 @@ def test_no_http_request_is_taken_for_the_schedule(
     sandbox: Emulator, desk: Path, kind: str
 ) -> None:
     event = {"tick": {}, "detail-type": "Scheduled Event", "source": "aws.scheduler"}
-    bodies = [json.dumps(body).encode() for body in ({}, {**event, "keystead.trusted": True})]
+    bodies = [json.dumps(body).encode() for body in ({}, {**event, INTERNAL_REQUEST: True})]
     headers = (
         ("Content-Type", "application/json"),
-        *(("Authorization", value) for value in ("Bearer ", "Bearer keystead.trusted")),
+        *(("Authorization", value) for value in ("Bearer ", f"Bearer {INTERNAL_REQUEST}")),
         ("X-Amz-Invocation-Type", "Event"),
         ("Lambda-Runtime-Aws-Request-Id", "x"),
-        ("keystead.trusted", "true"),
+        (INTERNAL_REQUEST, "true"),
         ("User-Agent", "Amazon-EventBridge/Scheduler"),
         ("Host", "schedule"),
     )
     for path in ("/tick", "//tick", "/tick/", "/./tick", "/schedule", "/2015-03-31/functions"):
         for method, body in product(("POST", "GET"), bodies):
-            asked = Request(method, path, "tick=&keystead.trusted=1", headers, body)
+            asked = Request(method, path, f"tick=&{INTERNAL_REQUEST}=1", headers, body)
             assert response(sandbox.invoke(KINDS[kind](asked))).status in (307, 404, 405)
     assert in_database(desk, "SELECT count(*) FROM tick_run") == [(0,)]
     assert successes(sandbox) == 0

@@ -46,7 +46,7 @@ SAME = "tests/aws/test_answers.py::test_each_answer_is_uvicorns"
 MUTANTS = [
     Mutant(
         "a lifespan for each event",
-        [Edit(ADAPTER, "        self._renew()\n", "        self._open(self._app)\n")],
+        [Edit(ADAPTER, "        self._renew()\n", "        self._open(self._settings)\n")],
         ("sqlite",),
         LIFE,
         "50[0-9] == 1|assert",
@@ -120,7 +120,7 @@ MUTANTS = [
             Edit(
                 "app/http/bearer.py",
                 "        if INTERNAL_REQUEST in request.scope:",
-                "        if INTERNAL_REQUEST in request.scope or TRUSTED in request.headers:",
+                "        if INTERNAL_REQUEST in {**request.scope, **request.headers}:",
             )
         ],
         ("sqlite",),
