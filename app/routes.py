@@ -7,7 +7,7 @@ from fastapi.staticfiles import StaticFiles
 
 from app import health
 from app.auth import reset, verify
-from app.auth.guard import Guard
+from app.auth.guard import UNAUTHORIZED, Guard
 from app.auth.login import login_router
 from app.auth.me import me_router
 from app.http.bearer import require_bearer_token
@@ -19,7 +19,7 @@ from app.tick import routes as tick
 from app.users import admin, registration
 
 _SUPERUSER_ANSWERS: dict[int | str, dict[str, Any]] = {
-    401: {"description": "Missing or invalid token, or an inactive account."},
+    401: UNAUTHORIZED,
     403: {"description": "Not a superuser."},
 }
 

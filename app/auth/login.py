@@ -7,7 +7,7 @@ from fastapi.security import OAuth2PasswordRequestForm
 from fastapi_users.router.common import ErrorCode, ErrorModel
 from pydantic import BaseModel, Field
 
-from app.auth.guard import Guard
+from app.auth.guard import UNAUTHORIZED, Guard
 from app.auth.principal import Principal
 from app.errors import BadRequest
 from app.http.dependencies import ResourcesDep
@@ -53,7 +53,7 @@ def login_router(guard: Guard) -> APIRouter:
         summary="Log out",
         status_code=204,
         response_class=Response,
-        responses={401: {"description": "Missing or invalid token, or an inactive account."}},
+        responses={401: UNAUTHORIZED},
     )
     async def logout(
         principal: Annotated[Principal, Depends(guard)], sessions: SessionStoreDep

@@ -3,17 +3,14 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
-from fastapi_users.exceptions import InvalidPasswordException, UserAlreadyExists
-from fastapi_users.router.common import ErrorCode, ErrorModel
+from fastapi_users.router.common import ErrorModel
 
-from app.auth.guard import Guard
+from app.auth.guard import UNAUTHORIZED, Guard
 from app.auth.principal import Principal
-from app.errors import BadRequest
+from app.users import refusals
 from app.users.dependencies import UserManagerDep
 from app.users.schemas import UserRead, UserUpdate
 from app.users.tables import User
-
-_UNAUTHORIZED = {"description": "Missing or invalid token, or an inactive account."}
 
 
 def me_router(guard: Guard) -> APIRouter:
@@ -27,7 +24,7 @@ def me_router(guard: Guard) -> APIRouter:
         name="users:current_user",
         summary="Show the own account",
         response_model=UserRead,
-        responses={401: _UNAUTHORIZED},
+        responses={401: UNAUTHORIZED},
     )
     async def me(principal: Annotated[Principal, authenticated]) -> Response:
         """The request that other services make to authenticate a user."""
@@ -39,17 +36,13 @@ def me_router(guard: Guard) -> APIRouter:
         name="users:patch_current_user",
         summary="Change the own account",
         response_model=UserRead,
-        responses={400: {"model": ErrorModel}, 401: _UNAUTHORIZED},
+        responses={400: {"model": ErrorModel}, 401: UNAUTHORIZED},
     )
     async def update_me(
         principal: Annotated[Principal, authenticated], body: UserUpdate, manager: UserManagerDep
     ) -> User:
         """Change the own account. A new password ends all other sessions."""
-        try:
+        with refusals.bad_request(refusals.UPDATE):
             return await manager.update(body, principal.user, safe=True)
-        except UserAlreadyExists:
-            raise BadRequest(ErrorCode.UPDATE_USER_EMAIL_ALREADY_EXISTS) from None
-        except InvalidPasswordException as error:
-            raise BadRequest(ErrorCode.UPDATE_USER_INVALID_PASSWORD, error.reason) from None
 
     return router

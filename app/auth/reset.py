@@ -1,12 +1,11 @@
 """`/auth/forgot-password` and `/auth/reset-password`: choose a new password by mail."""
 
 from fastapi import APIRouter
-from fastapi_users.exceptions import InvalidPasswordException, InvalidResetPasswordToken
-from fastapi_users.router.common import ErrorCode, ErrorModel
+from fastapi_users.router.common import ErrorModel
 
 from app.auth.bodies import EmailBody, TextBody
-from app.errors import BadRequest
 from app.mail.dependencies import OutboxDep
+from app.users import refusals
 from app.users.dependencies import UserManagerDep
 from app.users.letters import RESET
 
@@ -36,9 +35,5 @@ async def forgot_password(email: EmailBody, outbox: OutboxDep) -> None:
 )
 async def reset_password(token: TextBody, password: TextBody, manager: UserManagerDep) -> None:
     """Choose a new password with the token from a mail. Ends all sessions of the account."""
-    try:
+    with refusals.bad_request(refusals.RESET):
         await manager.reset_password(token, password)
-    except InvalidResetPasswordToken:
-        raise BadRequest(ErrorCode.RESET_PASSWORD_BAD_TOKEN) from None
-    except InvalidPasswordException as error:
-        raise BadRequest(ErrorCode.RESET_PASSWORD_INVALID_PASSWORD, error.reason) from None

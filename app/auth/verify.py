@@ -1,12 +1,11 @@
 """`/auth/request-verify-token` and `/auth/verify`: verify an e-mail address."""
 
 from fastapi import APIRouter
-from fastapi_users.exceptions import InvalidVerifyToken, UserAlreadyVerified
-from fastapi_users.router.common import ErrorCode, ErrorModel
+from fastapi_users.router.common import ErrorModel
 
 from app.auth.bodies import EmailBody, TextBody
-from app.errors import BadRequest
 from app.mail.dependencies import OutboxDep
+from app.users import refusals
 from app.users.dependencies import UserManagerDep
 from app.users.letters import VERIFY
 from app.users.schemas import UserRead
@@ -35,9 +34,5 @@ async def request_verify_token(email: EmailBody, outbox: OutboxDep) -> None:
 )
 async def verify(token: TextBody, manager: UserManagerDep) -> User:
     """Verify an address with the token from a mail."""
-    try:
+    with refusals.bad_request(refusals.VERIFY):
         return await manager.verify(token)
-    except InvalidVerifyToken:
-        raise BadRequest(ErrorCode.VERIFY_USER_BAD_TOKEN) from None
-    except UserAlreadyVerified:
-        raise BadRequest(ErrorCode.VERIFY_USER_ALREADY_VERIFIED) from None

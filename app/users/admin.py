@@ -4,16 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi_users.exceptions import (
-    InvalidID,
-    InvalidPasswordException,
-    UserAlreadyExists,
-    UserNotExists,
-)
-from fastapi_users.router.common import ErrorCode, ErrorModel
+from fastapi_users.exceptions import InvalidID, UserNotExists
+from fastapi_users.router.common import ErrorModel
 
-from app.errors import BadRequest, NotFound
+from app.errors import NotFound
 from app.http.dependencies import SessionDep
+from app.users import refusals
 from app.users.database import UserDatabase
 from app.users.dependencies import UserManagerDep
 from app.users.schemas import UserPage, UserRead, UserUpdate
@@ -77,12 +73,8 @@ async def get_user(user: UserDep) -> User:
 )
 async def update_user(user: UserDep, body: UserUpdate, manager: UserManagerDep) -> User:
     """Change an account. A new password, or deactivation, ends all of its sessions."""
-    try:
+    with refusals.bad_request(refusals.UPDATE):
         return await manager.update(body, user)
-    except UserAlreadyExists:
-        raise BadRequest(ErrorCode.UPDATE_USER_EMAIL_ALREADY_EXISTS) from None
-    except InvalidPasswordException as error:
-        raise BadRequest(ErrorCode.UPDATE_USER_INVALID_PASSWORD, error.reason) from None
 
 
 @router.delete(

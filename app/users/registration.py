@@ -2,10 +2,9 @@
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse
-from fastapi_users.exceptions import InvalidPasswordException, UserAlreadyExists
-from fastapi_users.router.common import ErrorCode, ErrorModel
+from fastapi_users.router.common import ErrorModel
 
-from app.errors import BadRequest
+from app.users import refusals
 from app.users.dependencies import UserManagerDep
 from app.users.schemas import UserCreate, UserRead
 from app.users.tables import User
@@ -23,12 +22,8 @@ router = APIRouter(tags=["auth"])
 )
 async def register(body: UserCreate, manager: UserManagerDep) -> User:
     """Create an account, and send a mail that asks to verify its address."""
-    try:
+    with refusals.bad_request(refusals.REGISTER):
         return await manager.create(body, safe=True)
-    except UserAlreadyExists:
-        raise BadRequest(ErrorCode.REGISTER_USER_ALREADY_EXISTS) from None
-    except InvalidPasswordException as error:
-        raise BadRequest(ErrorCode.REGISTER_INVALID_PASSWORD, error.reason) from None
 
 
 @router.post("/registration", include_in_schema=False)
