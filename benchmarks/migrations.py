@@ -8,7 +8,6 @@ group `benchmark`.
 
 import asyncio
 import math
-import os
 import random
 import sys
 import tempfile
@@ -133,9 +132,8 @@ def while_used(folder: Path, revision: str | None, users: int) -> Measured:
 
 
 def _migrate(url: str, revision: str, took: Any) -> None:
-    os.environ["KEYSTEAD_DATABASE_URL"] = url
     begun = time.perf_counter()
-    command.upgrade(config(), revision)
+    command.upgrade(config(url), revision)
     took.value = time.perf_counter() - begun
 
 

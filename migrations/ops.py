@@ -73,8 +73,14 @@ def exists(
     table: str,
     name: str,
 ) -> bool:
-    """Return whether a table has a part of that name. False offline, where none can be read."""
+    """Return whether a table has a part of that name: not if there is no such table.
+
+    False offline, where nothing can be read.
+    """
     if context.is_offline_mode():
         return False
-    found = getattr(sa.inspect(op.get_bind()), f"get_{kind}")(table)
+    try:
+        found = getattr(sa.inspect(op.get_bind()), f"get_{kind}")(table)
+    except sa.exc.NoSuchTableError:
+        return False
     return any(part["name"] == name for part in found)

@@ -108,7 +108,7 @@ def test_the_artifact_is_built_for_another_architecture_and_python(tmp_path: Pat
             assert all(machine in name or "abi3" in name for name in libraries), libraries
 
 
-def test_a_python_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_python_that_is_missing_is_named() -> None:
     with pytest.raises(SystemExit, match=r"Python 3\.99 is not here"):
         build.find_interpreter("3.99")
 

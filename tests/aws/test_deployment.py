@@ -220,19 +220,22 @@ def test_cloudformation_is_answered_before_the_time_is_over(
 
 
 @pytest.mark.only("postgres", "mysql", "mariadb")
-def test_a_paused_database_is_retried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_paused_database_is_retried(tmp_path: Path) -> None:
     kind = databases.KINDS[databases.server().name]
     assert issubclass(kind, OwnServer)
-    with kind("") as server, ThreadPoolExecutor(1) as threads:
-        monkeypatch.setattr(databases, "_current", server)
-        with function(tmp_path) as migrate:
-            server.kill()
-            with socket.create_server(("127.0.0.1", server.port)) as asleep:
-                asleep.settimeout(60)
-                said = threads.submit(migrate.invoke, {})
-                asleep.accept()[0].close()
-            server.serve()
-            assert said.result()["revision"]
+    with (
+        kind("") as server,
+        databases.using(server),
+        ThreadPoolExecutor(1) as threads,
+        function(tmp_path) as migrate,
+    ):
+        server.kill()
+        with socket.create_server(("127.0.0.1", server.port)) as asleep:
+            asleep.settimeout(60)
+            said = threads.submit(migrate.invoke, {})
+            asleep.accept()[0].close()
+        server.serve()
+        assert said.result()["revision"]
 
 
 CLOCK = """\

@@ -154,15 +154,12 @@ class Accounts:
 
 
 @pytest.mark.only("postgres", "mysql", "mariadb")
-def test_a_refused_database_password_is_read_again(
-    tmp_path: Path, manager: SecretsManager, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_refused_database_password_is_read_again(tmp_path: Path, manager: SecretsManager) -> None:
     """As RDS does: user and password are in a secret, the address in a setting."""
     kind = databases.KINDS[databases.server().name]
     assert issubclass(kind, OwnServer)
     # A server of its own, because PostgreSQL's rules must change to require a password.
-    with kind("") as server:
-        monkeypatch.setattr(databases, "_current", server)
+    with kind("") as server, databases.using(server):
         run_command(make_environment(tmp_path), "migrate")
         bare = make_url(database_url(tmp_path)).set(username=None, password=None)
         accounts = Accounts(server, str(bare.database))

@@ -5,7 +5,8 @@ SQLite it is a file in the folder.
 """
 
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,17 @@ def use(server: Server) -> None:
     """Use `server`, which is running, in this process."""
     global _current
     _current = server
+
+
+@contextmanager
+def using(server: Server) -> Iterator[None]:
+    """Use another server, which is running, for the block."""
+    before = _current
+    use(server)
+    try:
+        yield
+    finally:
+        use(before)
 
 
 def server() -> Server:

@@ -48,7 +48,6 @@ def _run(database: str, way: str, revision: str, after: int, pause: float, noted
 
     from tests.migrations.history import config
 
-    os.environ["KEYSTEAD_DATABASE_URL"] = database
     executed = 0
 
     @event.listens_for(Engine, "after_cursor_execute")
@@ -63,4 +62,4 @@ def _run(database: str, way: str, revision: str, after: int, pause: float, noted
             time.sleep(pause)
             os.kill(os.getpid(), signal.SIGKILL)
 
-    getattr(command, way)(config(), revision)
+    getattr(command, way)(config(database), revision)

@@ -1,14 +1,11 @@
 """The revisions, and moves of a test's database between them."""
 
 import asyncio
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 from alembic import command
 from alembic.config import Config
@@ -17,6 +14,7 @@ from sqlalchemy import JSON, Boolean, ColumnClause, Connection, Insert, column, 
 
 from app.database.types import Id, UTCDateTime
 from app.schema.revisions import ROOT
+from app.settings.database_url import with_driver
 from tests.databases import database_url
 from tests.databases.server import open_engine
 from tests.migrations.rows import Rows
@@ -44,34 +42,27 @@ def rows_of(revision: str) -> Any:
     return import_module(f"tests.migrations.rows.r{revision}")
 
 
-@contextmanager
-def environment_of(folder: Path) -> Iterator[None]:
-    """Let this process's settings name the folder's database."""
-    with mock.patch.dict(os.environ, {"KEYSTEAD_DATABASE_URL": database_url(folder)}):
-        yield
-
-
-def config(migrations: Path = MIGRATIONS, output: StringIO | None = None) -> Config:
-    made = Config(attributes={"quiet": True}, output_buffer=output, stdout=output or StringIO())
+def config(database: str, migrations: Path = MIGRATIONS, output: StringIO | None = None) -> Config:
+    """Return Alembic's configuration for the URL of a database."""
+    attributes = {"quiet": True, "database_url": with_driver(database)}
+    made = Config(attributes=attributes, output_buffer=output, stdout=output or StringIO())
     made.set_main_option("script_location", str(migrations).replace("%", "%%"))
     return made
 
 
 def upgrade(folder: Path, revision: str) -> None:
-    with environment_of(folder):
-        command.upgrade(config(), revision)
+    command.upgrade(config(database_url(folder)), revision)
 
 
 def downgrade(folder: Path, revision: str) -> None:
-    with environment_of(folder):
-        command.downgrade(config(), revision)
+    command.downgrade(config(database_url(folder)), revision)
 
 
-def offline_sql(folder: Path, revision_range: str) -> str:
+def offline_sql(folder: Path, revision_range: str, migrations: Path = MIGRATIONS) -> str:
     """Return the SQL that migrates the folder's database along `revision_range`."""
     output = StringIO()
-    with environment_of(folder):
-        command.upgrade(config(output=output), revision_range, sql=True)
+    alembic = config(database_url(folder), migrations, output)
+    command.upgrade(alembic, revision_range, sql=True)
     return output.getvalue()
 
 

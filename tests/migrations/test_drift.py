@@ -14,13 +14,12 @@ from app.models import metadata
 from app.schema.revisions import head
 from app.schema.revisions import names as revisions
 from tests.conftest import Cases
-from tests.databases import server
+from tests.databases import database_url, server
 from tests.migrations.fingerprint import COMMITTED, fingerprint
 from tests.migrations.history import (
     MIGRATIONS,
     REVISIONS,
     config,
-    environment_of,
     run_in,
     upgrade,
 )
@@ -58,8 +57,7 @@ MISSING: dict[str, dict[str, str]] = {
 
 def test_the_models_have_no_drift(tmp_path: Path, cases: Cases) -> None:
     upgrade(tmp_path, head())
-    with environment_of(tmp_path):
-        command.check(config())
+    command.check(config(database_url(tmp_path)))
     cases("e", 1)
 
 
@@ -109,15 +107,15 @@ def test_autogenerate_finds_and_writes_a_missing_revision(tmp_path: Path, cases:
     for path in (copy / "versions").glob("*.py"):
         if path.name >= "0004":
             path.unlink()
-    with environment_of(tmp_path):
-        command.upgrade(config(copy), "head")
-        with pytest.raises(Exception, match="New upgrade operations detected"):
-            command.check(config(copy))
-        command.revision(config(copy), "made again", autogenerate=True)
-        [made] = (copy / "versions").glob("0004_*.py")
-        assert not re.search(r"import app|from app|app\.", made.read_text())
-        command.upgrade(config(copy), "head")
-        command.check(config(copy))
+    alembic = config(database_url(tmp_path), copy)
+    command.upgrade(alembic, "head")
+    with pytest.raises(Exception, match="New upgrade operations detected"):
+        command.check(alembic)
+    command.revision(alembic, "made again", autogenerate=True)
+    [made] = (copy / "versions").glob("0004_*.py")
+    assert not re.search(r"import app|from app|app\.", made.read_text())
+    command.upgrade(alembic, "head")
+    command.check(alembic)
     cases("e", 1)
 
 
