@@ -177,13 +177,13 @@ def test_a_delivery_that_lost_its_lease_changes_nothing(desk: Path) -> None:
 def test_a_server_that_is_too_slow_is_left_until_later(
     desk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "SEND_SECONDS", 0.2)
-    monkeypatch.setattr(transports, "OPERATION_SECONDS", 0.5)
-
     async def run() -> None:
         async with smtp_server(slow := Slow()), office_for(desk, slow) as office:
             addresses = await office.letters(3)
-            assert await office.deliver() == FAILED
+            with monkeypatch.context() as short:
+                short.setattr(delivery, "SEND_SECONDS", 0.2)
+                short.setattr(transports, "OPERATION_SECONDS", 0.5)
+                assert await office.deliver() == FAILED
             assert [row.attempts for row in await office.rows()] == [1, 0, 0]
             assert "TimeoutError" in str((await office.rows())[0].error)
             await office.make_due()
