@@ -1,6 +1,4 @@
-"""The function's handler on AWS Lambda: one event at a time, in a process that is frozen in
-between.
-"""
+"""The function's handler on AWS Lambda: one event at a time, in a process frozen in between."""
 
 import asyncio
 import time
@@ -123,7 +121,7 @@ class LambdaHandler:
 
         left = scope["aws.context"].get_remaining_time_in_millis() / 1_000
         request = asyncio.create_task(self._app(scope, receive, collect))
-        request.add_done_callback(_taken_note_of)
+        request.add_done_callback(_retrieve_exception)
         await asyncio.wait({request}, timeout=left - MARGIN_SECONDS)
         if not request.done():
             log.error("out of time", path=scope["path"])
@@ -146,7 +144,7 @@ def _is_whole(answer: list[Message]) -> bool:
     return not answer[-1].get("more_body", False)
 
 
-def _taken_note_of(request: asyncio.Task[None]) -> None:
+def _retrieve_exception(request: asyncio.Task[None]) -> None:
     """Retrieve the exception of a request, which is already logged: asyncio warns otherwise."""
     if not request.cancelled():
         request.exception()

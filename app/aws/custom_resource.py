@@ -34,7 +34,7 @@ def answer(event: dict[str, Any], context: Any, work: Callable[[], str]) -> dict
     ResponseURL (invoked by hand) the result of `work` is returned, or its error raised. Ends the
     process if the work does not end in time.
     """
-    told: dict[str, Any] = {
+    response: dict[str, Any] = {
         "Status": "SUCCESS",
         "PhysicalResourceId": event.get("PhysicalResourceId") or "keystead-schema",
         **{name: event.get(name) for name in ("StackId", "RequestId", "LogicalResourceId")},
@@ -43,22 +43,22 @@ def answer(event: dict[str, Any], context: Any, work: Callable[[], str]) -> dict
     unfinished = False
     try:
         if by_hand or event.get("RequestType") in ("Create", "Update"):
-            told["Data"] = {"Revision": _in_time(context, work)}
+            response["Data"] = {"Revision": _in_time(context, work)}
         elif event.get("RequestType") != "Delete":
             raise ValueError(f"a request to {event.get('RequestType')!r}")
     except BaseException as error:
         traceback.print_exc()
-        told |= {"Status": "FAILED", "Reason": f"{type(error).__name__}: {error}"}
+        response |= {"Status": "FAILED", "Reason": f"{type(error).__name__}: {error}"}
         unfinished = isinstance(error, MigrationTimeout)
         if by_hand and not unfinished:
             raise
     if not by_hand:
-        _tell(event["ResponseURL"], told)
+        _send(event["ResponseURL"], response)
     if unfinished:
         # A frozen process would keep the transaction and its locks for hours.
         sys.stderr.flush()
         os._exit(1)
-    return {"revision": told["Data"]["Revision"]} if by_hand else told
+    return {"revision": response["Data"]["Revision"]} if by_hand else response
 
 
 def bring_to_head() -> str:
@@ -113,14 +113,14 @@ def _in_time(context: Any, work: Callable[[], str]) -> str:
         threads.shutdown(wait=False)
 
 
-def _tell(url: str, told: dict[str, Any]) -> None:
+def _send(url: str, response: dict[str, Any]) -> None:
     """Send the answer to CloudFormation. Raises OSError, ValueError."""
     if not url.startswith(("https://", "http://127.0.0.1:")):
         raise ValueError("an answer goes to an https address")
-    body = json.dumps(told).encode()
-    while len(body) > _ANSWER_BYTES and told.get("Reason"):
-        told["Reason"] = told["Reason"][: len(told["Reason"]) // 2]
-        body = json.dumps(told).encode()
+    body = json.dumps(response).encode()
+    while len(body) > _ANSWER_BYTES and response.get("Reason"):
+        response["Reason"] = response["Reason"][: len(response["Reason"]) // 2]
+        body = json.dumps(response).encode()
     # The URL is signed for exactly these headers.
     request = urllib.request.Request(url, body, {"Content-Type": ""}, method="PUT")
     for tries_left in reversed(range(_TRIES)):

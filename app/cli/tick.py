@@ -90,7 +90,7 @@ def history(
             one.trigger,
             _time(one.claimed_at),
             _seconds(one.seconds),
-            _said(one),
+            _result_text(one),
         )
     out.print(table)
 
@@ -126,13 +126,13 @@ def _with_runner(work: Callable[[Runner], Awaitable[Result]]) -> Result:
 def _show_outcomes(outcomes: list[Outcome]) -> None:
     table = Table("Job", "Occurrence", "Status", "Result")
     for outcome in outcomes:
-        table.add_row(outcome.job, _time(outcome.occurrence), outcome.status, _said(outcome))
+        table.add_row(outcome.job, _time(outcome.occurrence), outcome.status, _result_text(outcome))
     out.print(table)
 
 
-def _said(one: Outcome | runs.Run) -> str:
-    said = one.result if one.error is None else one.error
-    return "" if said is None else plain(str(said))
+def _result_text(one: Outcome | runs.Run) -> str:
+    result = one.result if one.error is None else one.error
+    return "" if result is None else plain(str(result))
 
 
 def _parse_time(text: str) -> datetime:

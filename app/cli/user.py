@@ -98,7 +98,7 @@ def demote(email: str) -> None:
 @users.command()
 def deactivate(email: str) -> None:
     """Deactivate an account and end its sessions."""
-    _change(email, "is deactivated, all logins ended", is_active=False)
+    _change(email, "is deactivated, all sessions ended", is_active=False)
 
 
 @users.command()
@@ -115,7 +115,7 @@ def sign_out(email: str) -> None:
         await manager.sessions.revoke_all((await _find(manager, email)).id)
 
     _with_manager(run)
-    out.print(f"{email}: all logins ended")
+    out.print(f"{email}: all sessions ended")
 
 
 def _change(email: str, done: str, **changes: bool) -> None:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from ssl import SSLContext
 from typing import Any, Self, TypeVar
 
 import sqlalchemy
@@ -60,7 +59,7 @@ class Database:
         # Beyond the pool's size, each would be opened and closed for one transaction.
         pool = _ONE_CONNECTION if single else {"pool_size": connections, "max_overflow": 0}
         options: dict[str, Any] = {"hide_parameters": True, **pool}
-        arguments = _connect_arguments(parsed.get_driver_name(), mode, context, bounded=bounded)
+        arguments = _CONNECT_ARGUMENTS[parsed.get_driver_name()](mode, context, bounded=bounded)
         if current_url is not None:
             connect = arguments["async_creator_fn"]
             arguments["async_creator_fn"] = RotatingCredentials(connect, current_url)
@@ -144,12 +143,6 @@ class Database:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
-
-
-def _connect_arguments(
-    driver: str, mode: str | None, context: SSLContext | None, *, bounded: bool
-) -> dict[str, Any]:
-    return _CONNECT_ARGUMENTS[driver](mode, context, bounded=bounded)
 
 
 def _translated(connect: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:

@@ -16,10 +16,9 @@ log = structlog.get_logger()
 async def courier(
     resources: Resources, deliver: Callable[[Resources], Awaitable[object]]
 ) -> AsyncIterator[None]:
-    """Call `deliver` now and after each commit of mail, until the block ends; let the last call
-    finish.
+    """Call `deliver` now and after each commit of mail, until the block ends.
 
-    The mail job retries the messages that fail.
+    The last call finishes. The mail job retries the messages that fail.
     """
 
     async def carry() -> None:

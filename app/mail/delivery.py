@@ -130,8 +130,9 @@ async def _postpone(resources: Resources, message: MailMessage, error: Exception
 
 
 def pause(attempts: int) -> timedelta:
-    """Return the pause after `attempts` failures: 15 s, doubled each time up to an hour, plus up to
-    25 %.
+    """Return the pause after `attempts` failures.
+
+    15 s, doubled each time up to an hour, plus up to 25 %.
     """
     seconds = min(15 * 2 ** (attempts - 1), 3_600)
     return timedelta(seconds=seconds * random.uniform(1, 1.25))

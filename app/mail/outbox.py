@@ -33,9 +33,7 @@ class Outbox:
 
 
 async def purge(session: AsyncSession, limit: int) -> int:
-    """Delete up to `limit` messages that were finished KEEP_DAYS ago. Returns how many were
-    deleted.
-    """
+    """Delete up to `limit` messages finished KEEP_DAYS ago. Returns how many were deleted."""
     now = await database_now(session)
     old: list[UUID] = list(
         await session.scalars(

@@ -69,9 +69,7 @@ class FolderTransport:
             finally:
                 draft.unlink(missing_ok=True)
         except OSError as error:
-            raise MailServerUnavailable(
-                f"cannot write to {self._path.absolute()}: {error.strerror}"
-            ) from error
+            raise self._unavailable(error) from error
 
     def _unavailable(self, error: OSError) -> MailServerUnavailable:
         return MailServerUnavailable(f"cannot write to {self._path.absolute()}: {error.strerror}")
@@ -81,9 +79,7 @@ class FolderTransport:
             make_private(self._path)
             tempfile.TemporaryFile(dir=self._path).close()
         except OSError as error:
-            raise MailServerUnavailable(
-                f"cannot write to {self._path.absolute()}: {error.strerror}"
-            ) from error
+            raise self._unavailable(error) from error
 
     async def aclose(self) -> None:
         pass

@@ -73,8 +73,9 @@ class Claim:
         return round((time.monotonic() - self._began) * 1_000)
 
     async def check_fence(self, session: AsyncSession, **values: object) -> None:
-        """Lock the job's row until the commit. Raises LostFence if another process has claimed the
-        job.
+        """Lock the job's row until the commit, with `values`.
+
+        Raises LostFence if another process has claimed the job.
         """
         # An UPDATE locks the row on all four databases.
         if await execute_rowcount(session, self.mine.values(fence=self.fence, **values)) != 1:

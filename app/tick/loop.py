@@ -50,7 +50,7 @@ async def local_loop(runner: Runner) -> AsyncIterator[None]:
     # Each task adds itself to `tasks` before it first waits.
     await asyncio.sleep(0)
     try:
-        with _told_by_signal(stopping):
+        with _set_by_signal(stopping):
             yield
     finally:
         stopping.set()
@@ -61,7 +61,7 @@ async def local_loop(runner: Runner) -> AsyncIterator[None]:
 
 
 @contextmanager
-def _told_by_signal(stopping: asyncio.Event) -> Iterator[None]:
+def _set_by_signal(stopping: asyncio.Event) -> Iterator[None]:
     """Set `stopping` at the signal: the server's own shutdown comes after its last answer."""
     loop = asyncio.get_running_loop()
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}

@@ -147,8 +147,8 @@ class Runner:
             return make_outcome(job, claim.occurrence, "running")
         except Exception as error:
             seen.exception("job failed")
-            said = f"no end within {job.timeout} s" if deadline.expired() else error
-            return await self._fail(claim, f"{type(error).__name__}: {said}"[:1_000])
+            reason = f"no end within {job.timeout} s" if deadline.expired() else error
+            return await self._fail(claim, f"{type(error).__name__}: {reason}"[:1_000])
         return make_outcome(job, claim.occurrence, "done", result=result)
 
     @retry_on_conflict
@@ -156,7 +156,7 @@ class Runner:
         """Run the job and record it in the same transaction; return its result."""
         async with self.resources.database.transaction() as session:
             context = JobContext(self.resources, claim, session, deadline)
-            with _nobody_commits(session):
+            with _refuse_commits(session):
                 result = await claim.job.run(context)
             await claims.finish(session, claim, result)
         return result
@@ -189,7 +189,7 @@ class Runner:
 
 
 @contextmanager
-def _nobody_commits(session: AsyncSession) -> Iterator[None]:
+def _refuse_commits(session: AsyncSession) -> Iterator[None]:
     """Refuse a commit in the block: the work would be kept without its record, and run again."""
 
     def refuse(_: object) -> None:

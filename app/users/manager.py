@@ -198,7 +198,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
     async def _check_actor(self, locked: Mapping[UUID, User], *, own: bool) -> None:
         """Raise Unauthorized or Forbidden unless the actor may change an account now."""
         actor = self._actor
-        if actor.kind in ("operator", "job"):
+        if actor.kind == "operator":
             return
         account = locked.get(actor.user_id) if actor.user_id else None
         if account is None or actor.session_id is None or not account.is_active:
