@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from app.settings.model import Settings
 from tests import databases
 from tests.aws.service import in_lambda
 from tests.databases import copy_database
+from tests.scheduler import ByService
 from tests.service import (
     Service,
     in_process,
@@ -53,6 +55,12 @@ def pytest_report_header() -> str:
     return f"database: {server.version} at {server.address}"
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByService:
+    """With `--dist loadscope`: start each service and each file's fixtures in one worker only."""
+    return ByService(config, log)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect the tests that are about other databases."""
     for item in list(items):
@@ -76,7 +84,7 @@ Cases = Callable[[str, int], None]
 
 RUNS: dict[str, Callable[..., AbstractContextManager[Service]]] = {
     "in-process": in_process,
-    "tcp": over_tcp,
+    "tcp": partial(over_tcp, workers=2),
     "lambda": in_lambda,
 }
 

@@ -228,7 +228,7 @@ def in_process(folder: Path, **settings: str) -> Iterator[Service]:
 
 
 @contextmanager
-def over_tcp(folder: Path, workers: int = 2, **settings: str) -> Iterator[Service]:
+def over_tcp(folder: Path, workers: int = 1, **settings: str) -> Iterator[Service]:
     """Run Keystead as an operator would: `keystead serve`, which migrates first."""
     port = free_port()
     environment = make_environment(folder, **settings)

@@ -70,7 +70,7 @@ class Storm:
 
 def test_a_storm_of_writes_is_answered_and_stored(tmp_path: Path) -> None:
     storm = Storm()
-    with over_tcp(tmp_path) as service:
+    with over_tcp(tmp_path, workers=2) as service:
         start = time.monotonic()
         asyncio.run(storm.rage(service))
         seconds = time.monotonic() - start

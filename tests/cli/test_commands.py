@@ -132,7 +132,7 @@ def test_the_address_is_validated_before_the_password_prompt(environment: dict[s
 
 
 def test_sign_out_ends_sessions_of_a_running_server(tmp_path: Path) -> None:
-    with over_tcp(tmp_path) as service:
+    with over_tcp(tmp_path, workers=2) as service:
         person = service.register()
         headers = service.login(person)
         service.command("user", "sign-out", person.email)
@@ -269,7 +269,7 @@ def test_the_console_script_is_installed(folder: Path) -> None:
 
 
 def test_serve_in_an_empty_folder_migrates_first(tmp_path: Path) -> None:
-    with over_tcp(tmp_path, workers=1) as service:
+    with over_tcp(tmp_path) as service:
         assert service.client.get("/health/ready").status_code == 200
     said = (tmp_path / "log").read_text()
     assert f"migrated from nothing to {head()}" in said
@@ -289,7 +289,7 @@ def test_a_port_in_use_is_reported_before_the_migration(folder: Path) -> None:
 @pytest.mark.only("sqlite")
 def test_serve_warns_of_defaults_in_production(tmp_path: Path) -> None:
     url = "smtp://arthur:hush@127.0.0.1:1"
-    with over_tcp(tmp_path, workers=1, environment="production", mail_url=url):
+    with over_tcp(tmp_path, environment="production", mail_url=url):
         pass
     said = (tmp_path / "log").read_text()
     assert said.count("production with the default of KEYSTEAD_BASE_URL, KEYSTEAD_MAIL_FROM:") == 1
@@ -299,7 +299,7 @@ def test_serve_warns_of_defaults_in_production(tmp_path: Path) -> None:
 
 @pytest.mark.only("sqlite")
 def test_links_in_mails_start_with_the_served_address(tmp_path: Path) -> None:
-    with over_tcp(tmp_path, workers=1) as service:
+    with over_tcp(tmp_path) as service:
         letter = service.letter(service.register().email).as_string()
         assert f"{str(service.client.base_url).rstrip('/')}/verify?token=" in letter
 
@@ -308,7 +308,7 @@ def test_links_in_mails_start_with_the_served_address(tmp_path: Path) -> None:
 def test_the_base_url_in_a_file_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_text("KEYSTEAD_BASE_URL=https://id.camelot.bt\n")
-    with over_tcp(tmp_path, workers=1) as service:
+    with over_tcp(tmp_path) as service:
         letter = service.letter(service.register().email).as_string()
     assert "https://id.camelot.bt/verify?token=" in letter
 
@@ -319,7 +319,7 @@ def test_the_schema_of_a_newer_release_is_served_and_not_migrated(
     """This release serves on the newer schema, and does not change it."""
     in_database(tmp_path, "UPDATE alembic_version SET version_num = '9999'")
     assert "a newer one migrated it" in run_command(environment, "migrate", code=1)
-    with over_tcp(tmp_path, workers=1) as service:
+    with over_tcp(tmp_path) as service:
         assert service.client.get("/health/ready").status_code == 200
         service.register()
     assert "revision 9999, newer than this release's" in (tmp_path / "log").read_text()

@@ -47,7 +47,7 @@ def test_two_workers_count_each_second_once(tmp_path: Path) -> None:
 
 @pytest.mark.only("sqlite")
 def test_zero_means_no_loop(tmp_path: Path) -> None:
-    with over_tcp(tmp_path, workers=1, tick_seconds="0") as service:
+    with over_tcp(tmp_path, tick_seconds="0") as service:
         service.register()
         time.sleep(1.5)
         assert not (tmp_path / "mail").exists()

@@ -24,7 +24,7 @@ from app.users.database import UserDatabase
 from app.users.manager import UserManager
 from app.users.schemas import UserCreate
 from app.users.tables import User
-from tests.service import PASSWORD, over_tcp
+from tests.service import PASSWORD, in_process
 
 ADDRESS = "arthur@camelot.bt"
 FORM = OAuth2PasswordRequestForm(username=ADDRESS, password=PASSWORD)
@@ -151,7 +151,7 @@ def test_a_superuser_who_lost_the_right_meanwhile_changes_no_account(
     tmp_path: Path, method: str, change: dict[str, str] | None, loss: str, status: int
 ) -> None:
     """A superuser's change, waiting for the transaction that removes the right to it."""
-    with over_tcp(tmp_path, workers=1) as service, ThreadPoolExecutor() as threads:
+    with in_process(tmp_path) as service, ThreadPoolExecutor() as threads:
         superuser, other = service.superuser(), service.register()
         headers = service.login(superuser)
 
