@@ -24,10 +24,8 @@ from tests.service import (
 )
 
 
-@pytest.mark.parametrize(
-    "environment",
-    ["production", pytest.param("development", marks=pytest.mark.only("sqlite"))],
-)
+@pytest.mark.only("sqlite")
+@pytest.mark.parametrize("environment", ["production", "development"])
 def test_no_secret_is_logged(tmp_path: Path, environment: str) -> None:
     with over_tcp(tmp_path, environment=environment, log_level="DEBUG") as service:
         client = service.client

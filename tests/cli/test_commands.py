@@ -131,6 +131,7 @@ def test_the_address_is_validated_before_the_password_prompt(environment: dict[s
     assert "--password-stdin" in said
 
 
+@pytest.mark.only("sqlite")
 def test_sign_out_ends_sessions_of_a_running_server(tmp_path: Path) -> None:
     with over_tcp(tmp_path, workers=2) as service:
         person = service.register()
@@ -268,6 +269,7 @@ def test_the_console_script_is_installed(folder: Path) -> None:
     assert "Usage: keystead" in done.stdout
 
 
+@pytest.mark.only("sqlite")
 def test_serve_in_an_empty_folder_migrates_first(tmp_path: Path) -> None:
     with over_tcp(tmp_path) as service:
         assert service.client.get("/health/ready").status_code == 200

@@ -40,7 +40,7 @@ def test_a_stream_holds_a_thousand_rows_and_not_all(in_resources: InResources) -
 
     counted, peak = in_resources(check)
     assert counted == ROWS**2
-    assert peak < 2 * MEGABYTE
+    assert peak < 3 * MEGABYTE  # all rows: more than 9
 
 
 def test_a_stream_that_is_left_early_leaves_a_usable_connection(in_resources: InResources) -> None:

@@ -36,6 +36,8 @@ def count_runs(folder: Path) -> tuple[int, list[int], set[str]]:
     return count, [row[0] for row in rows], {row[1] for row in rows}
 
 
+# On the others, tests/exactly_once has more workers, and kills them.
+@pytest.mark.only("sqlite")
 def test_two_workers_count_each_second_once(tmp_path: Path) -> None:
     with over_tcp(tmp_path, workers=2, tick_seconds="1"):
         time.sleep(SECONDS)
@@ -55,6 +57,7 @@ def test_zero_means_no_loop(tmp_path: Path) -> None:
         assert len(list((tmp_path / "mail").glob("*.eml"))) == 1
 
 
+@pytest.mark.only("sqlite")
 def test_no_job_starts_while_the_process_is_stopping(tmp_path: Path) -> None:
     """Not even while a last request delays the shutdown."""
     environment = make_environment(tmp_path, tick_seconds="1")
