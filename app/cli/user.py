@@ -9,8 +9,9 @@ from fastapi_users.exceptions import InvalidPasswordException, UserAlreadyExists
 from pydantic import ValidationError
 from rich.table import Column, Table
 
+from app import limits
 from app.actor import OPERATOR
-from app.cli.console import Failure, Result, out, plain, with_resources
+from app.cli.console import Failure, Result, out, plain, say, with_resources
 from app.errors import LastSuperuser
 from app.resources import Resources
 from app.users.manager import UserManager
@@ -41,7 +42,7 @@ def create(
             raise Failure(str(error.reason)) from None
 
     user = _with_manager(run)
-    out.print(f"Created {user.email}{' (superuser)' if superuser else ''}: {user.id}")
+    say(f"Created {user.email}{' (superuser)' if superuser else ''}: {user.id}")
 
 
 def _new_user(email: str, superuser: bool) -> UserCreate:
@@ -54,7 +55,7 @@ def _new_user(email: str, superuser: bool) -> UserCreate:
 
 def _read_password(from_stdin: bool) -> str:
     if from_stdin:
-        return sys.stdin.readline().rstrip("\r\n")
+        return sys.stdin.readline(2 * limits.PASSWORD.characters).rstrip("\r\n")
     if not sys.stdin.isatty():
         raise Failure("no terminal to ask for the password: pipe it in, with --password-stdin")
     password: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
@@ -115,7 +116,7 @@ def sign_out(email: str) -> None:
         await manager.sessions.revoke_all((await _find(manager, email)).id)
 
     _with_manager(run)
-    out.print(f"{email}: all sessions ended")
+    say(f"{email}: all sessions ended")
 
 
 def _change(email: str, done: str, **changes: bool) -> None:
@@ -126,7 +127,7 @@ def _change(email: str, done: str, **changes: bool) -> None:
             raise Failure(f"{email} is the last active superuser: promote another first") from None
 
     _with_manager(run)
-    out.print(f"{email} {done}")
+    say(f"{email} {done}")
 
 
 async def _find(manager: UserManager, email: str) -> User:

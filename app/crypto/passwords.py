@@ -14,13 +14,12 @@ from pwdlib.exceptions import UnknownHashError
 from pwdlib.hashers.argon2 import Argon2Hasher
 from pwdlib.hashers.bcrypt import BcryptHasher
 
+from app import limits
 from app.errors import PasswordHashingBusy
 from app.settings.model import Settings
 
 Result = TypeVar("Result")
 
-# Longer passwords cost time and memory before they can be refused.
-MAX_BYTES = 1_024
 # bcrypt ignores the rest; its library now raises instead of truncating.
 _BCRYPT_BYTES = 72
 # Hashes running or queued, and the seconds that one is queued at most: less than a client waits,
@@ -65,7 +64,7 @@ class Passwords:
         if len(password) < self.min_length:
             return f"Password should be at least {self.min_length} characters"
         if not _fits(password):
-            return f"Password should be at most {MAX_BYTES} bytes of UTF-8"
+            return f"Password should be at most {limits.PASSWORD.bytes} bytes of UTF-8"
         return None
 
     async def hash(self, password: str) -> str:
@@ -112,10 +111,14 @@ class Passwords:
 
 
 def _fits(password: str) -> bool:
+    """Return whether `password` is short enough to be hashed, and can be encoded."""
+    if not limits.PASSWORD.holds(password):
+        return False
     try:
-        return len(password.encode()) <= MAX_BYTES
+        password.encode()
     except UnicodeEncodeError:
         return False
+    return True
 
 
 def _cores() -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 import jwt
 
-from app import clock
+from app import clock, limits
 
 _ALGORITHM = "HS256"
 
@@ -33,6 +33,8 @@ class Signer:
 
     def verify(self, audience: str, token: str) -> Mapping[str, Any] | None:
         """Return the claims of a token that is valid for `audience` now, or None."""
+        if not limits.TOKEN.holds(token):
+            return None
         try:
             claims = self._verified(audience, token)
         except (jwt.PyJWTError, UnicodeError, RecursionError):

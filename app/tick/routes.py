@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi_users.router.common import ErrorModel
 from pydantic import BaseModel, ConfigDict
 
+from app import limits
 from app.errors import TickBadTime, TickRunning, TickTooOften
 from app.http.bearer import INTERNAL_REQUEST
 from app.tick.claim import Outcome
@@ -95,8 +96,13 @@ async def tick(
 
 
 def _parse(text: str | None) -> datetime | None:
+    """Return the time in `text`, or None for none. Raises TickBadTime."""
+    if text is None:
+        return None
+    if not limits.TIME.holds(text):
+        raise TickBadTime
     try:
-        return datetime.fromisoformat(text) if text is not None else None
+        return datetime.fromisoformat(text)
     except ValueError:
         raise TickBadTime from None
 

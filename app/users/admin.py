@@ -1,12 +1,13 @@
 """`/users`: the accounts, for superusers."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi_users.exceptions import InvalidID, UserNotExists
 from fastapi_users.router.common import ErrorModel
 
+from app import limits
 from app.errors import NotFound
 from app.http.dependencies import SessionDep
 from app.users import refusals
@@ -17,7 +18,11 @@ from app.users.tables import User
 
 router = APIRouter(prefix="/users", tags=["users"])
 
-Text = Query(max_length=500, pattern=r"^[^\x00]*$")
+
+def _text(longest: limits.Longest) -> Any:
+    return Query(max_length=longest.characters, pattern=r"^[^\x00]*$")
+
+
 _MISSING = {"description": "The account does not exist."}
 _LAST = {"description": "No account could manage the others any more: LAST_SUPERUSER."}
 
@@ -26,8 +31,8 @@ _LAST = {"description": "No account could manage the others any more: LAST_SUPER
 async def list_users(
     session: SessionDep,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
-    after: Annotated[str | None, Text] = None,
-    q: Annotated[str, Text] = "",
+    after: Annotated[str | None, _text(limits.CURSOR)] = None,
+    q: Annotated[str, _text(limits.SEARCH)] = "",
 ) -> UserPage:
     """Accounts in the order of their addresses; `q` keeps the addresses that start with it.
 
@@ -43,6 +48,8 @@ async def list_users(
 
 async def get_user_or_404(id: str, manager: UserManagerDep) -> User:
     """Return the account that the path names. Raises NotFound."""
+    if not limits.ID.holds(id):
+        raise NotFound
     try:
         user: User = await manager.get(manager.parse_id(id))
     except (UserNotExists, InvalidID):

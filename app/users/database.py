@@ -8,6 +8,7 @@ from fastapi_users_db_sqlalchemy import SQLAlchemyUserDatabase
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app import limits
 from app.database.errors import raise_for_constraint
 from app.database.session import release_connection
 from app.database.statements import for_update
@@ -48,7 +49,7 @@ class UserDatabase(SQLAlchemyUserDatabase[AnyUser, UUID]):
 
     async def get_by_email(self, email: str) -> User | None:
         """Return the account with this address, in any spelling."""
-        if not storable(email):
+        if not limits.EMAIL.holds(email) or not storable(email):
             return None
         statement = select(User).where(User.email_key == email_key(email))
         user: User | None = await self._transaction.scalar(statement)
@@ -89,7 +90,7 @@ class UserDatabase(SQLAlchemyUserDatabase[AnyUser, UUID]):
         statement = select(User).order_by(User.email_key).limit(limit + 1)
         if after is not None:
             statement = statement.where(User.email_key > _read_cursor(after))
-        if not storable(prefix):
+        if not limits.SEARCH.holds(prefix) or not storable(prefix):
             return [], None
         if key := email_key(prefix):
             # U+10FFFF sorts after every character an address can have.
@@ -105,6 +106,8 @@ def _cursor(user: User) -> str:
 
 def _read_cursor(cursor: str) -> str:
     try:
+        if not limits.CURSOR.holds(cursor):
+            raise ValueError
         padded = cursor + "=" * (-len(cursor) % 4)
         key = base64.b64decode(padded, altchars=b"-_", validate=True).decode()
     except ValueError:

@@ -6,7 +6,7 @@ from typing import Annotated
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, Field
 
-MAX_LENGTH = 320
+from app import limits
 
 
 def email_key(email: str) -> str:
@@ -25,6 +25,8 @@ def parse_email(text: str) -> str:
 
     Raises ValueError for anything but one address, such as a display name beside it.
     """
+    if not limits.EMAIL.holds(text):
+        raise ValueError("not an e-mail address: it is too long")
     if "=?" in text:
         # RFC 2047: a mail server could decode it into another address.
         raise ValueError("not an e-mail address: it contains an encoded word")
@@ -33,13 +35,14 @@ def parse_email(text: str) -> str:
     except EmailNotValidError as error:
         raise ValueError(f"not an e-mail address: {error}") from None
     # Folding can turn one character into eighteen.
-    if len(email_key(email)) > MAX_LENGTH:
+    if len(email_key(email)) > limits.EMAIL.characters:
         raise ValueError("not an e-mail address: it is too long")
     return email
 
 
 Email = Annotated[
     str,
+    # Before the parser, which would normalise a longer text.
+    Field(json_schema_extra={"format": "email"}, max_length=limits.EMAIL.characters),
     AfterValidator(parse_email),
-    Field(json_schema_extra={"format": "email"}, max_length=MAX_LENGTH),
 ]

@@ -8,11 +8,11 @@ from fastapi_users.exceptions import UserAlreadyExists
 from sqlalchemy import CheckConstraint, String, false, true
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
-from app import clock
+from app import clock, limits
 from app.database.base import Base
 from app.database.types import key_type
 from app.ids import new_id
-from app.users.emails import MAX_LENGTH, email_key
+from app.users.emails import email_key
 
 
 class User(Base):
@@ -30,8 +30,8 @@ class User(Base):
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
-    email: Mapped[str] = mapped_column(String(MAX_LENGTH))
-    email_key: Mapped[str] = mapped_column(key_type(MAX_LENGTH), unique=True)
+    email: Mapped[str] = mapped_column(String(limits.EMAIL.characters))
+    email_key: Mapped[str] = mapped_column(key_type(limits.EMAIL.characters), unique=True)
     hashed_password: Mapped[str] = mapped_column(String(255))
     is_active: Mapped[bool] = mapped_column(default=True, server_default=true())
     # Indexed, because the check for the last superuser locks them all.

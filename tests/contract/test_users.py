@@ -1,6 +1,7 @@
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -107,6 +108,19 @@ def test_delete(service: Service, person: Account, admin: dict[str, str]) -> Non
     assert service.client.delete(path, headers=admin).status_code == 404
     assert service.client.get(path, headers=admin).status_code == 404
     assert service.register(person.email).id != person.id
+
+
+@pytest.mark.only("sqlite")
+def test_the_page_after_a_long_address(service: Service, admin: dict[str, str]) -> None:
+    start = uuid4().hex[:8]
+    # Each ligature folds to eighteen letters.
+    people = [service.register(f"{start}{'ﷺ' * 9}{n}@{'x' * 60}.{'y' * 60}.bt") for n in range(2)]
+    query: dict[str, str | int] = {"q": start, "limit": 1}
+    first = service.client.get("/users", params=query, headers=admin).json()
+    after = service.client.get("/users", params={**query, "after": first["next"]}, headers=admin)
+    assert after.status_code == 200, after.text
+    found = [item["id"] for item in (*first["items"], *after.json()["items"])]
+    assert found == [person.id for person in people]
 
 
 def test_list_in_pages(service: Service, admin: dict[str, str]) -> None:
