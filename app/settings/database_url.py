@@ -7,6 +7,8 @@ from typing import Any
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from app.settings.urls import refuse_raw_characters
+
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "postgres": "postgresql+asyncpg",
@@ -57,20 +59,31 @@ def with_driver(url: str) -> str:
         raise ValueError("a database URL looks like postgresql://user:password@host/name")
     if scheme not in _DRIVERS and scheme not in _DRIVERS.values():
         raise ValueError(f"unknown database {scheme!r}: use sqlite, postgresql, mysql or mariadb")
+    if not scheme.startswith("sqlite"):
+        refuse_raw_characters(url)
     try:
         parsed = make_url(f"{_DRIVERS.get(scheme, scheme)}:{rest}")
     except (ArgumentError, ValueError):
         raise ValueError("not a database URL: is its port a number?") from None
     if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise ValueError("a database in memory is gone with its connection: name a file")
-    if "@" in (parsed.host or ""):
-        # The host is shown in errors, and would hold the end of the password.
-        raise ValueError("an @ too many in the database URL: special characters as %XX")
+    if parsed.get_backend_name() != "sqlite":
+        _check_place(parsed)
     driver = parsed.get_driver_name()
     if find_spec(driver) is None:
         raise ValueError(f"{scheme} needs a driver: pip install '.[{_EXTRAS[driver]}]'")
     split_tls_options(parsed)
     return parsed.render_as_string(hide_password=False)
+
+
+def _check_place(url: URL) -> None:
+    """Raise ValueError unless `url` names a server, by host or socket, and a database on it."""
+    if not (url.host or url.query.keys() & {"host", "unix_socket"}):
+        raise ValueError("the database URL has no host: postgresql://user:password@host/name")
+    if url.port is not None and not 0 < url.port < 65_536:
+        raise ValueError("the port in the database URL is none: 1 to 65535")
+    if not url.database or "/" in url.database:
+        raise ValueError("the database URL must end with the name of one database: …@host/name")
 
 
 def with_credentials(url: str, username: str, password: str) -> str:

@@ -3,7 +3,8 @@
 import os
 import secrets
 import tempfile
-from email.utils import parseaddr
+from email.errors import InvalidHeaderDefect
+from email.headerregistry import HeaderRegistry
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -28,6 +29,7 @@ from pydantic_settings import (
 from app.folders import make_private
 from app.settings.database_url import with_credentials, with_driver
 from app.settings.sources import SecretsSource, read_members, split_list
+from app.settings.urls import refuse_raw_characters
 
 SECRET_MIN_LENGTH = 32
 TEN_YEARS = 315_360_000  # seconds
@@ -41,6 +43,8 @@ def _mail_url(url: str) -> str:
         raise ValueError("a mail URL begins with file:, console:, smtp:// or smtps://")
     if scheme == "file" and not rest.removeprefix("//"):
         raise ValueError("name a folder: file:./var/mail")
+    if scheme in ("smtp", "smtps"):
+        refuse_raw_characters(url)
     if scheme in ("smtp", "smtps") and not _names_a_server(url):
         raise ValueError(
             "a mail server's URL looks like smtp://user:password@host:587, "
@@ -52,20 +56,47 @@ def _mail_url(url: str) -> str:
 def _names_a_server(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        return bool(parts.hostname) and parts.port != 0
+        whole = parts.path in ("", "/") and not parts.query
+        return bool(parts.hostname) and parts.port != 0 and whole
     except ValueError:
         return False
 
 
 def _sender(text: str) -> str:
-    if not text.isprintable() or "@" not in parseaddr(text)[1]:
+    """Return `text`, if it is one address, perhaps with a name (RFC 5322, section 3.4)."""
+    header: Any = HeaderRegistry()("From", text)
+    wrong = any(isinstance(defect, InvalidHeaderDefect) for defect in header.defects)
+    if wrong or len(header.addresses) != 1 or not header.addresses[0].domain:
         raise ValueError("a sender looks like Keystead <keystead@example.org>")
+    if not text.isprintable():
+        raise ValueError("a sender without control characters")
     return text
 
 
 def _base_url(url: str) -> str:
     # In ASCII: a host in another script gets its xn-- form.
-    return str(TypeAdapter(HttpUrl).validate_python(url)).rstrip("/")
+    parsed = TypeAdapter(HttpUrl).validate_python(url)
+    if parsed.query is not None or parsed.fragment is not None or parsed.username is not None:
+        raise ValueError("an address that others can be appended to: without user, ? and #")
+    return str(parsed).rstrip("/")
+
+
+def _one_word(secret: SecretStr) -> SecretStr:
+    """Return `secret`, unless white space is in it: files and forms add and drop that."""
+    text = secret.get_secret_value()
+    if not text.isprintable() or any(character.isspace() for character in text):
+        raise ValueError("white space or a control character within the secret")
+    return secret
+
+
+def _bearer_token(secret: SecretStr) -> SecretStr:
+    """Return `secret`, if a header can carry it (RFC 6750, section 2.1)."""
+    if not secret.get_secret_value().isascii():
+        raise ValueError("a token has only ASCII characters: a header cannot carry others")
+    return _one_word(secret)
+
+
+BearerToken = Annotated[SecretStr, AfterValidator(_bearer_token)]
 
 
 class Settings(BaseSettings):
@@ -95,7 +126,7 @@ class Settings(BaseSettings):
         le=1_000,
         description="The most database connections of each process; on Lambda 1.",
     )
-    secret_key: SecretStr | None = Field(
+    secret_key: Annotated[SecretStr, AfterValidator(_one_word)] | None = Field(
         None,
         description="Signs tokens; at least 32 characters. Development creates one in `var/`; "
         "production refuses to start without it.",
@@ -113,12 +144,12 @@ class Settings(BaseSettings):
     mail_from: Annotated[str, AfterValidator(_sender)] = Field(
         "Keystead <keystead@localhost>", description="The sender of every message."
     )
-    tick_token: Annotated[list[SecretStr], NoDecode] = Field(
+    tick_token: Annotated[list[BearerToken], NoDecode] = Field(
         [],
         description="Bearer token of `POST /tick`; two, with a comma between, while one replaces "
         "the other. Empty: the route answers 404.",
     )
-    metrics_token: Annotated[list[SecretStr], NoDecode] = Field(
+    metrics_token: Annotated[list[BearerToken], NoDecode] = Field(
         [],
         description="Bearer token of `GET /metrics`; two, as above. Empty: the route answers 404.",
     )
@@ -191,6 +222,20 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return split_list(value) if isinstance(value, str) else value
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _tidy(cls, value: object) -> object:
+        """Strip a text, to which files add a newline or a byte order mark.
+
+        Raises ValueError for quotes around a text: some readers of env files keep them.
+        """
+        if not isinstance(value, str):
+            return value
+        text = value.strip().strip("\ufeff").strip()
+        if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'`":
+            raise ValueError("quotes around the value would be a part of it: leave them out")
+        return text
 
     @model_validator(mode="after")
     def _not_half_configured(self) -> Self:

@@ -52,7 +52,39 @@ def test_a_wrong_secret_is_not_shown(folder: Path) -> None:
         ("database_url", "mysql://u:p@host/name?application_name=keystead"),
         ("database_url", "sqlite:///./k.db?sslmode=require"),
         ("session_seconds", "1000000000000"),
+        ("database_url", "postgresql://u:p#w@host/name"),
+        ("database_url", "postgresql://u:p/w@host/name"),
+        ("database_url", "postgresql://u:p?w@host/name"),
+        ("database_url", "postgresql://u:p@w@host/name"),
+        ("database_url", "postgresql://u:p%w@host/name"),
+        ("database_url", "mysql://u:p w@host/name"),
+        ("database_url", "postgresql://u:p@/name"),
+        ("database_url", "postgresql://host:99999/name"),
+        ("database_url", "postgresql://host/"),
+        ("database_url", "postgresql://host/a/name"),
+        ("database_url", "postgresql://host/name#x"),
+        ("database_url", "'postgresql://host/name'"),
+        ("base_url", "https://id.camelot.bt/?x"),
+        ("base_url", "https://id.camelot.bt/#x"),
+        ("base_url", "https://u:p@id.camelot.bt"),
+        ("secret_key", f"two {SECRET}"),
+        ("secret_key", f'"{SECRET}"'),
+        ("secret_key", f"{SECRET}\u200b"),
+        ("tick_token", "two words"),
+        ("tick_token", "tökën"),
+        ("tick_token", "'quoted'"),
+        ("metrics_token", "one,two words"),
+        ("mail_url", "smtp://u:p#w@host"),
+        ("mail_url", "smtp://u:12#w@host:25"),
+        ("mail_url", "smtp://u:1/2@host"),
+        ("mail_url", "smtp://u:p@w@host"),
+        ("mail_url", "smtp://u:p%w@host"),
+        ("mail_url", "smtp://host/inbox"),
         ("mail_from", "nobody"),
+        ("mail_from", "'\"Example\" <a@b.bt>'"),
+        ("mail_from", "A, B <a@b.bt>"),
+        ("mail_from", "a@b.bt, c@d.bt"),
+        ("mail_from", "Ex@mple <a@b.bt>"),
         ("mail_url", "file:"),
         ("mail_url", "smtp://u:p/ss@host"),
         ("mail_url", "smtp://[::1"),
@@ -163,3 +195,41 @@ def test_a_secret_file_that_holds_none_is_refused(folder: Path) -> None:
 def test_argon2_needs_memory_for_each_lane(folder: Path) -> None:
     environment = make_environment(folder, argon2_parallelism="16")
     assert "KEYSTEAD_ARGON2_MEMORY_KIB" in run_command(environment, "check", code=1)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", " ", "\t", "\u00a0"])
+def test_white_space_around_a_text_is_no_part_of_it(end: str) -> None:
+    """A file or an editor adds it: hosts with and without it must accept each other's tokens."""
+    texts = {
+        "secret_key": SECRET,
+        "tick_token": "a-token",
+        "mail_from": "Example <a@b.bt>",
+        "mail_url": "smtp://u:p@host:25",
+        "base_url": "https://id.camelot.bt",
+        "database_url": "sqlite:///./k.db",
+        "environment": "production",
+    }
+    plain = Settings(_env_file=None, **texts)  # type: ignore[arg-type]
+    for given in (
+        {name: text + end for name, text in texts.items()},
+        {name: f"\ufeff{end}{text}" for name, text in texts.items()},
+    ):
+        assert Settings(_env_file=None, **given) == plain  # type: ignore[arg-type]
+
+
+def test_the_character_to_write_is_named_and_the_password_is_not(folder: Path) -> None:
+    for name in ("database_url", "mail_url"):
+        scheme = {"database_url": "postgresql", "mail_url": "smtp"}[name]
+        for character, code in {"#": "%23", "/": "%2F", "?": "%3F", "@": "%40", "%": "%25"}.items():
+            url = f"{scheme}://u:hush{character}hush@host/name"
+            said = run_command(make_environment(folder, **{name: url}), "check", code=1)
+            assert f"KEYSTEAD_{name.upper()}" in said
+            assert code in said
+            assert "hush" not in said
+
+
+@pytest.mark.parametrize(
+    "sender", ["a@b.bt", '"Example" <a@b.bt>', "St. Mary <a@b.bt>", "Ταβέρνα <a@b.bt>"]
+)
+def test_senders(sender: str) -> None:
+    assert Settings(_env_file=None, mail_from=sender).mail_from == sender
