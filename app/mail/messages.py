@@ -17,9 +17,12 @@ from app.settings.model import Settings
 
 def write_message(settings: Settings, letter: Letter, message_id: UUID) -> EmailMessage:
     """Return `letter` as a message (RFC 5322). Its Message-ID is the same at every attempt."""
-    message = EmailMessage(email.policy.SMTPUTF8)
+    recipient = _deliverable(letter.recipient)
+    # Other headers are encoded words (RFC 2047), which any server takes; an address cannot be.
+    needs_utf8 = not (recipient.isascii() and parseaddr(settings.mail_from)[1].isascii())
+    message = EmailMessage(email.policy.SMTPUTF8 if needs_utf8 else email.policy.SMTP)
     message["From"] = settings.mail_from
-    message["To"] = recipient = _deliverable(letter.recipient)
+    message["To"] = recipient
     if [address.addr_spec for address in message["To"].addresses] != [recipient]:
         raise ValueError("the recipient would be read as another one")
     message["Subject"] = letter.subject
@@ -28,11 +31,19 @@ def write_message(settings: Settings, letter: Letter, message_id: UUID) -> Email
     message["Message-ID"] = f"<{message_id.hex}@{domain}>"
     # RFC 3834: no automatic replies.
     message["Auto-Submitted"] = "auto-generated"
-    # Plain ASCII keeps a long link on one line, in .eml files too.
-    message.set_content(_render(f"{letter.template}.txt", letter.context), cte="7bit")
-    html = _render(f"{letter.template}.html", letter.context)
-    message.add_alternative(html, subtype="html", cte="7bit")
+    text, html = (_render(f"{letter.template}.{kind}", letter.context) for kind in ("txt", "html"))
+    message.set_content(text, cte=_encoding(text))
+    message.add_alternative(html, subtype="html", cte=_encoding(html))
     return message
+
+
+def _encoding(text: str) -> str:
+    """Return the content transfer encoding (RFC 2045, section 6): none of them folds a link.
+
+    Plain ASCII can be read in .eml files; a line has at most 998 characters (RFC 5322).
+    """
+    is_plain = text.isascii() and all(len(line) <= 998 for line in text.splitlines())
+    return "7bit" if is_plain else "base64"
 
 
 def _deliverable(address: str) -> str:

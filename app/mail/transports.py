@@ -89,8 +89,13 @@ class ConsoleTransport:
     """Messages on standard output."""
 
     async def send(self, message: EmailMessage) -> None:
-        sys.stdout.write(message.as_bytes().decode() + "\n")
-        sys.stdout.flush()
+        encoding = sys.stdout.encoding or "utf-8"
+        text = message.as_bytes().decode().encode(encoding, "replace").decode(encoding)
+        try:
+            sys.stdout.write(text + "\n")
+            sys.stdout.flush()
+        except OSError as error:
+            raise MailServerUnavailable(f"the console: {error.strerror}") from error
 
     async def check(self) -> None:
         pass

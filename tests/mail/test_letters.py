@@ -3,6 +3,9 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -10,13 +13,17 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from app import clock
+from app.ids import new_id
+from app.mail.letters import Letter
+from app.mail.messages import write_message
+from app.mail.transports import SMTPTransport
 from app.users.emails import parse_email
 from app.users.letters import RESET, VERIFY
 from app.users.tables import User
 from tests.databases import in_database
 from tests.mail.office import Office, open_office
 from tests.mail.smtp import Postmaster, Taken, smtp_server
-from tests.service import text_of, token_in
+from tests.service import make_environment, settings_from, text_of, token_in
 
 BASE_URL = "https://round-table.camelot.bt"
 SENDER = "The Round Table <table@camelot.bt>"
@@ -44,6 +51,50 @@ def send(
             return taken, person
 
     return asyncio.run(run())
+
+
+WORDS = {
+    "ASCII": "2 hours",
+    "Latin": "zwölf Stunden",
+    "Greek": "δύο ώρες",
+    "emoji": "two \U0001f570\ufe0f",
+    "a long line": "h" * 2_000,
+    "a long line beyond ASCII": "ώ" * 2_000,
+}
+
+
+@pytest.mark.only("sqlite")
+@pytest.mark.parametrize("eight_bits", [True, False])
+@pytest.mark.parametrize("words", WORDS.values(), ids=WORDS)
+def test_a_letter_in_any_language_arrives_with_its_link_whole(
+    desk: Path, words: str, eight_bits: bool
+) -> None:
+    link = f"{BASE_URL}/verify?token={'eyJ' * 200}"
+    context = {"base_url": BASE_URL, "link": link, "token": "eyJ", "lifetime": words}
+    letter = Letter("galahad@camelot.bt", f"In {words[:20]}", "verify", context)
+    settings = settings_from(make_environment(desk, mail_from="Ταβέρνα <table@camelot.bt>"))
+    message = write_message(settings, letter, new_id())
+
+    async def run() -> Taken:
+        async with smtp_server(Postmaster(), enable_SMTPUTF8=eight_bits) as server:
+            transport = SMTPTransport(f"smtp://127.0.0.1:{server.port}")
+            await transport.send(message)
+            await transport.aclose()
+            [taken] = server.taken
+            return taken
+
+    for received in (
+        asyncio.run(run()).message,
+        message_from_bytes(message.as_bytes(), policy=default),
+    ):
+        assert received["Subject"] == letter.subject
+        assert received["From"].addresses[0].display_name == "Ταβέρνα"
+        for kind in ("plain", "html"):
+            part = received.get_body((kind,))
+            assert isinstance(part, EmailMessage)
+            assert words in part.get_content()
+            assert link in part.get_content()
+            assert all(len(line) <= 998 for line in part.as_bytes().splitlines())
 
 
 @pytest.mark.only("sqlite")
