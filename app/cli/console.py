@@ -1,12 +1,13 @@
 """The console, and the resources, of the `keystead` command."""
 
 import asyncio
+import os
 import sqlite3
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 from rich.console import Console
 from sqlalchemy import make_url
@@ -22,11 +23,58 @@ from app.settings.model import Settings
 
 Result = TypeVar("Result")
 
+
+class _Console(Console):
+    """A console whose reader may be gone: that is an OSError as any other."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise BrokenPipeError; rich would end the process, in the middle of an operation."""
+        raise BrokenPipeError("nobody reads the output")
+
+
 # Piped output is not folded to the width of a terminal.
-out = Console(
-    soft_wrap=True, highlight=False, emoji=False, width=None if sys.stdout.isatty() else 160
+out = _Console(
+    soft_wrap=True,
+    highlight=False,
+    emoji=False,
+    width=None if sys.stdout is not None and sys.stdout.isatty() else 160,
 )
-err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
+err = _Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
+
+
+def say(text: str) -> None:
+    """Print a line about an operation, which goes on, or was done, if it cannot be written."""
+    try:
+        out.print(text)
+    except (OSError, ValueError):
+        pass  # a full disk, a closed pipe
+
+
+@contextmanager
+def standard_streams() -> Iterator[None]:
+    """Let both streams take any text: replace what their encoding lacks, and open closed ones.
+
+    What cannot be flushed at the end is dropped: the interpreter would exit with 120.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        yield
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            _flush(stream)
+
+
+def _flush(stream: IO[str]) -> None:
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        if hasattr(stream, "fileno"):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class Failure(Exception):

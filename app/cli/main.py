@@ -1,5 +1,6 @@
 """The `keystead` command: its groups, and how errors are shown."""
 
+import errno
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from app.cli.check import check
-from app.cli.console import Failure, err, plain
+from app.cli.console import Failure, err, plain, standard_streams
 from app.cli.migrate import migrate
 from app.cli.serve import serve
 from app.cli.tick import ticks
@@ -32,21 +33,32 @@ cli.add_typer(ticks, name="tick")
 
 def main() -> None:
     """Run the command. Exit codes: 0 done, 1 failed with a reason on stderr, 2 wrong usage."""
+    with standard_streams():
+        _run()
+
+
+def _run() -> None:
     try:
         cli(prog_name="keystead")
     except ValidationError as error:
         _fail("; ".join(_invalid_setting(problem) for problem in error.errors()))
     except (Failure, APIError, MailServerUnavailable, TimeoutError, ValueError) as error:
         _fail(str(error) or type(error).__name__)
+    except BrokenPipeError:
+        sys.exit(1)
     except OSError as error:
+        if error.filename is None and error.errno == errno.ENOSPC:
+            _fail(f"cannot write the output: {error.strerror}")
         if not isinstance(error.filename, str):
             raise
         _fail(f"{Path(error.filename).absolute()}: {error.strerror}")
 
 
 def _fail(reason: str) -> None:
-    err.print(f"[bold red]keystead:[/] {plain(reason)}")
-    sys.exit(1)
+    try:
+        err.print(f"[bold red]keystead:[/] {plain(reason)}")
+    finally:
+        sys.exit(1)
 
 
 def _invalid_setting(problem: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.cli.console import Failure, check_database_file, database_failures, out, plain
+from app.cli.console import Failure, check_database_file, database_failures, plain, say
 from app.database.engine import Database
 from app.models import TABLES
 from app.schema import preflight, revisions, upgrade
@@ -50,7 +50,7 @@ def migrate_unless_newer(settings: Settings) -> None:
     check_database_file(settings)
     found = _read_revisions(settings)
     if found.newer:
-        out.print(f"Database: at revision {found.current}, newer than this release's {found.head}")
+        say(f"Database: at revision {found.current}, newer than this release's {found.head}")
     else:
         migrate_to(settings, "head", each=False)
 
@@ -67,30 +67,33 @@ def migrate_to(settings: Settings, target: str, *, each: bool = True) -> None:
         _print_nothing_to_do(target, current)
         return
     started = time.perf_counter()
-    done: dict[str, float] = {}  # revisions, and when they ended
+    done = [("", started)]  # revisions, and when they ended
+
+    def report() -> None:
+        if each and len(done) > 1:
+            (_, began), (revision, ended) = done[-2:]
+            say(f"{_title(revision)} … {ended - began:.1f} s")
 
     def applied(revision: str) -> None:
-        last = max(done.values(), default=started)
-        done[revision] = time.perf_counter()
-        if each:
-            out.print(f"{_title(revision)} … {done[revision] - last:.1f} s")
+        report()  # the one before, which is committed by now
+        done.append((revision, time.perf_counter()))
 
     def waits(reason: str) -> None:
-        out.print(f"Database: {plain(reason)}")
+        say(f"Database: {plain(reason)}")
 
     try:
         upgrade.migrate(settings.database_url, pending[-1], applied=applied, waits=waits)
     except SQLAlchemyError as error:
-        failed = next((revision for revision in pending if revision not in done), pending[-1])
+        report()
+        failed = pending[min(len(done), len(pending)) - 1]
         raise Failure(f"revision {_title(failed)}: {str(error).splitlines()[0]}") from error
-    if not done:
+    report()
+    last, ended = done[-1]
+    if not last:
         # Another migrator was faster.
         _print_nothing_to_do(target, _read_revisions(settings).current)
         return
-    seconds = max(done.values()) - started
-    out.print(
-        f"Database: migrated from {current or 'nothing'} to {list(done)[-1]} in {seconds:.1f} s"
-    )
+    say(f"Database: migrated from {current or 'nothing'} to {last} in {ended - started:.1f} s")
 
 
 def _title(revision: str) -> str:
@@ -111,13 +114,13 @@ def _print_plan(settings: Settings, target: str) -> None:
     if not pending:
         _print_nothing_to_do(target, current)
     for revision in pending:
-        out.print(f"Would run {_title(revision)}")
+        say(f"Would run {_title(revision)}")
 
 
 def _print_nothing_to_do(target: str, current: str | None) -> None:
     known = target if revisions.is_known(target) and target != current else ""
     past = f", past {known}" if known else ""
-    out.print(f"Database: at revision {current}{past}, nothing to migrate")
+    say(f"Database: at revision {current}{past}, nothing to migrate")
 
 
 def _check_migratable(settings: Settings) -> str | None:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import structlog
 import typer
 
-from app.cli.console import Failure, out, plain
+from app.cli.console import Failure, plain, say
 from app.cli.migrate import migrate_unless_newer
 from app.logs import configure_logging
 from app.settings.model import Settings
@@ -35,8 +35,8 @@ def serve(
     settings.signing_key()
     migrate_unless_newer(settings)
     configure_logging(settings.log_level, as_json=settings.is_production)
-    out.print(f"Keystead: [bold]{settings.base_url}[/] (try {settings.base_url}/docs)")
-    out.print(f"Mail goes to {plain(_mail_goes_to(settings.mail_url))}")
+    say(f"Keystead: [bold]{settings.base_url}[/] (try {settings.base_url}/docs)")
+    say(f"Mail goes to {plain(_mail_goes_to(settings.mail_url))}")
     if half_configured is not None:
         log.warning("half configured", reason=half_configured)
     uvicorn.run(

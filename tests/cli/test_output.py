@@ -1,0 +1,75 @@
+"""Output that cannot be written, or not in the terminal's encoding, stops no operation."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.schema.revisions import ROOT, head
+from tests.databases import in_database
+from tests.service import PASSWORD, make_environment
+
+pytestmark = pytest.mark.only("sqlite")
+
+# Each as a shell's redirection; the operation must be done, whatever became of its report.
+OUTPUTS = {
+    "a full disk": ">/dev/full",
+    "full disks for both": ">/dev/full 2>/dev/full",
+    "a closed stdout": ">&-",
+    "both closed": ">&- 2>&-",
+    "nobody reads": "| true",
+}
+ENCODINGS = ["ascii", "latin-1", "cp1252", "utf-8"]
+
+
+def keystead(
+    folder: Path, arguments: str, redirection: str, **environment: str
+) -> subprocess.CompletedProcess[bytes]:
+    """Run `keystead` in a shell, which gives it a password."""
+    return subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {sys.executable} -m app {arguments} {redirection}"],
+        cwd=folder,
+        env=make_environment(folder) | {"PYTHONPATH": str(ROOT)} | environment,
+        input=PASSWORD.encode(),
+        capture_output=True,
+        timeout=60,
+    )
+
+
+def revision(folder: Path) -> str:
+    [(found,)] = in_database(folder, "SELECT version_num FROM alembic_version")
+    return str(found)
+
+
+@pytest.mark.parametrize("redirection", OUTPUTS.values(), ids=OUTPUTS)
+def test_an_operation_is_done_without_its_report(tmp_path: Path, redirection: str) -> None:
+    done = keystead(tmp_path, "migrate", redirection)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert revision(tmp_path) == head()
+    create = "user create arthur@camelot.bt --password-stdin"
+    done = keystead(tmp_path, create, redirection)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert in_database(tmp_path, "SELECT email FROM user_account") == [("arthur@camelot.bt",)]
+
+
+@pytest.mark.parametrize("redirection", [">/dev/full", "| true"])
+def test_a_list_that_cannot_be_written_is_a_failure(desk: Path, redirection: str) -> None:
+    done = keystead(desk, "user list", redirection)
+    assert done.returncode == 1
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_what_the_encoding_lacks_is_replaced(tmp_path: Path, encoding: str) -> None:
+    done = keystead(tmp_path, "migrate", "", PYTHONIOENCODING=encoding)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert revision(tmp_path) == head()
+    assert b"0001 users " in done.stdout
+    done = keystead(
+        tmp_path, "user create кинг@camelot.bt --password-stdin", "", PYTHONIOENCODING=encoding
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    done = keystead(tmp_path, "user list", "", PYTHONIOENCODING=encoding)
+    assert done.returncode == 0
+    assert b"@camelot.bt" in done.stdout

@@ -1,0 +1,75 @@
+"""Defects of what is taken from outside: long texts, settings, output that cannot be written."""
+
+from tests.mutants.planted import Edit, Mutant
+
+LONG = "tests/http/test_long_texts.py::test_no_text_holds_the_process_up"
+REFUSED = "tests/settings/test_settings.py::test_invalid_values_are_refused"
+STRIPPED = "tests/settings/test_settings.py::test_white_space_around_a_text_is_no_part_of_it"
+DONE = "tests/cli/test_output.py::test_an_operation_is_done_without_its_report"
+REPLACED = "tests/cli/test_output.py::test_what_the_encoding_lacks_is_replaced"
+WHOLE = "tests/mail/test_letters.py::test_a_letter_in_any_language_arrives_with_its_link_whole"
+LONG_ADDRESS = "tests/contract/test_users.py::test_the_page_after_a_long_address[in-process]"
+
+MUTANTS = [
+    Mutant(
+        "an address that is looked up before it is measured",
+        [
+            Edit(
+                "app/users/database.py",
+                "if not limits.EMAIL.holds(email) or not storable(email):",
+                "if not storable(email):",
+            )
+        ],
+        ("sqlite",),
+        f"{LONG}[Tibetan vowels]",
+        "/auth/jwt/login",
+    ),
+    Mutant(
+        "a form's charset that is believed",
+        [Edit("app/http/body_limit.py", "_without_charset(kind)", "kind")],
+        ("sqlite",),
+        f"{LONG}[digits]",
+        "multipart/form-data",
+    ),
+    Mutant(
+        "a cursor that is shorter than an address",
+        [Edit("app/limits.py", "CURSOR = Longest(1_708, 1_708)", "CURSOR = Longest(500, 500)")],
+        ("sqlite",),
+        LONG_ADDRESS,
+        "422",
+    ),
+    Mutant(
+        "settings with the white space of their file",
+        [Edit("app/settings/model.py", 'value.strip().strip("\\ufeff").strip()', "value")],
+        ("sqlite",),
+        STRIPPED,
+        "ValidationError|assert",
+    ),
+    Mutant(
+        "a report that rolls the migration back",
+        [
+            Edit(
+                "app/cli/console.py",
+                "    except (OSError, ValueError):\n        pass  # a",
+                "    except KeyError:\n        pass  # a",
+            )
+        ],
+        ("sqlite",),
+        f"{DONE}[a full disk]",
+        "assert",
+    ),
+    Mutant(
+        "a terminal whose encoding stops a command",
+        [Edit("app/cli/console.py", 'stream.reconfigure(errors="replace")', "pass")],
+        ("sqlite",),
+        f"{REPLACED}[latin-1]",
+        "assert",
+    ),
+    Mutant(
+        "a letter that must be ASCII",
+        [Edit("app/mail/messages.py", 'return "7bit" if is_plain else "base64"', 'return "7bit"')],
+        ("sqlite",),
+        f"{WHOLE}[Greek-True]",
+        "Unicode(De|En)codeError",
+    ),
+]
