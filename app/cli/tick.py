@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from app.cli.console import Failure, Result, out, plain, with_resources
+from app.cli.console import Failure, Result, out, plain, say, with_resources
 from app.errors import TickBadTime, UnknownJob
 from app.jobs import JOBS
 from app.resources import Resources
@@ -54,7 +54,7 @@ def status() -> None:
         last = job.last
         table.add_row(
             job.job,
-            f"[red]{job.state}, late[/]" if job.late else job.state,
+            _state(job),
             f"{_time(last.scheduled_at)} {last.state}" if last else "–",
             _seconds(last.seconds) if last else "–",
             _seconds(job.lag),
@@ -112,6 +112,27 @@ def retry(
         raise Failure("it failed again; nothing tries it any more but you")
 
 
+@ticks.command()
+def reset(
+    job: Annotated[str | None, typer.Argument(help="Only this job.", show_default="all")] = None,
+) -> None:
+    """Let jobs that a clock ran ahead continue at the present: they are done through the future.
+
+    Only when the clock is right now: an occurrence that was done stays done.
+    """
+
+    async def run(runner: Runner) -> dict[str, datetime]:
+        names = [job] if job is not None else list(runner.jobs)
+        found = {name: await runner.reset(name) for name in names}
+        return {name: done for name, done in found.items() if done is not None}
+
+    done = _with_runner(run)
+    for name, through in done.items():
+        say(f"{name}: was done through {_time(through)}, continues now")
+    if not done:
+        say("no job is ahead")
+
+
 def _with_runner(work: Callable[[Runner], Awaitable[Result]]) -> Result:
     async def run(resources: Resources) -> Result:
         return await work(Runner(resources, JOBS))
@@ -128,6 +149,12 @@ def _show_outcomes(outcomes: list[Outcome]) -> None:
     for outcome in outcomes:
         table.add_row(outcome.job, _time(outcome.occurrence), outcome.status, _result_text(outcome))
     out.print(table)
+
+
+def _state(job: runs.JobStatus) -> str:
+    if job.late:
+        return f"[red]{job.state}, late[/]"
+    return f"[red]{job.state}[/]" if job.state == "ahead" else job.state
 
 
 def _result_text(one: Outcome | runs.Run) -> str:

@@ -9,10 +9,10 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database.retry import retry_on_conflict
@@ -31,6 +31,7 @@ Compose = Callable[[Resources, AsyncSession, str], Awaitable[Letter | None]]
 """Composes the letter to an address; None if no account is to receive it any more."""
 
 MAX_ATTEMPTS = 30  # with the pauses below, about a day
+LONGEST_PAUSE = timedelta(minutes=75)
 BATCH_SECONDS = 20
 # A mail server's error names the recipient, which does not belong in a log.
 _ADDRESS = re.compile(r"""[^\s<>"'(){}:,]+@[^\s<>"'(){}:,]+""")
@@ -66,7 +67,7 @@ async def _claim(resources: Resources) -> MailMessage | None:
             now = await database_now(session)
             message = await session.scalar(
                 select(MailMessage)
-                .where(MailMessage.state == "waiting", MailMessage.due_at <= now)
+                .where(MailMessage.state == "waiting", _is_due(now))
                 .order_by(MailMessage.due_at)
                 .limit(1)
             )
@@ -77,6 +78,12 @@ async def _claim(resources: Resources) -> MailMessage | None:
             if await _settle(session, message, attempts=message.attempts + 1, due_at=lease):
                 message.attempts += 1
                 return message
+
+
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    """Match messages that are due, or that a clock which was ahead has postponed too far."""
+    longest = LONGEST_PAUSE + timedelta(seconds=2 * SEND_SECONDS)
+    return or_(MailMessage.due_at <= now, MailMessage.due_at > now + 2 * longest)
 
 
 async def _try(

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Update, insert, update
+from sqlalchemy import Update, insert, or_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database.statements import database_now, execute_rowcount
 from app.database.types import utcnow
+from app.tick import ahead
 from app.tick.job import Job, due_at
 from app.tick.tables import TickJob, TickRun
 
@@ -88,9 +89,12 @@ async def acquire(
     """Claim the next occurrence up to `requested`, or return why none can be claimed."""
     now = await database_now(session)
     row = await session.get_one(TickJob, job.name)
+    if ahead.is_ahead(period, row.done_through, now):
+        reason = ahead.reason(row.done_through, now)
+        return make_outcome(job, requested, "failed", error=reason)
     if row.done_through >= requested:
         return await recorded_outcome(session, job, requested)
-    if row.lease_until > now:
+    if now < row.lease_until <= ahead.latest_end(job, now):
         return await _waiting(session, job, row, requested)
     if job.catch_up == "skip" and due_at(requested + period) <= now:
         return make_outcome(job, requested, "superseded")
@@ -106,7 +110,7 @@ async def acquire(
     )
     free = (
         TickJob.fence == row.fence,
-        TickJob.lease_until < now,
+        or_(TickJob.lease_until < now, TickJob.lease_until > ahead.latest_end(job, now)),
         TickJob.done_through < occurrence,
     )
     if not await _seize(session, claim, row, now, trigger, *free):
@@ -126,7 +130,7 @@ async def acquire_for_retry(
     run = await session.get(TickRun, {"name": job.name, "occurrence": occurrence})
     if row is None or run is None or run.state == "done":
         return await recorded_outcome(session, job, occurrence)
-    if row.owner is not None and row.lease_until > now:
+    if row.owner is not None and now < row.lease_until <= ahead.latest_end(job, now):
         return make_outcome(job, occurrence, "running")
     claim = Claim(
         job,

@@ -19,10 +19,11 @@ from app.database.statements import database_now
 from app.errors import TickBadTime, UnknownJob
 from app.ids import new_id
 from app.resources import Resources
+from app.tick import ahead
 from app.tick import claim as claims
 from app.tick.claim import MAX_ATTEMPTS, NEVER, Claim, LostFence, Outcome, make_outcome
 from app.tick.context import JobContext, Stopping
-from app.tick.job import Job
+from app.tick.job import Job, due_at
 from app.tick.tables import PRIMARY_KEY, TickJob
 
 log = structlog.get_logger()
@@ -74,6 +75,16 @@ class Runner:
         job = self._known(name)
         claim = await self._claim_again(job, self._occurrence(job, scheduled_at))
         return await self._work(claim) if isinstance(claim, Claim) else claim
+
+    async def reset(self, name: str) -> datetime | None:
+        """Let a job that a clock ran ahead continue at the present.
+
+        Returns the time that it was done through, or None if it was not ahead. Raises UnknownJob.
+        """
+        job = self._known(name)
+        async with self.resources.database.transaction() as session:
+            done_through = await ahead.reset(session, job, self.period(job))
+        return due_at(done_through) if done_through is not None else None
 
     async def run(self, job: Job, at: datetime, trigger: str) -> Outcome:
         """Run the occurrence of `job` that `at` falls into, after the missed ones that are due."""

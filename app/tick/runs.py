@@ -9,6 +9,7 @@ from sqlalchemy import delete, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database.statements import database_now
+from app.tick import ahead
 from app.tick.job import Job, due_at
 from app.tick.runner import Runner
 from app.tick.tables import TickJob, TickRun
@@ -35,6 +36,7 @@ class Run(BaseModel):
 class JobStatus(BaseModel):
     """The status of a job. Times are UTC.
 
+    `state`: `ahead` if a clock that was ahead has finished occurrences of the future: none runs.
     `lag`: seconds for which the oldest unfinished occurrence has been due; 0 without one.
     `attempts`: tries since the last success. `next`: the time of the next try.
     `dead`: occurrences that were given up, of the runs still kept.
@@ -44,7 +46,7 @@ class JobStatus(BaseModel):
     job: str
     every: int
     catch_up: Literal["latest", "all", "skip"]
-    state: Literal["new", "idle", "running", "failing"]
+    state: Literal["new", "idle", "running", "failing", "ahead"]
     lag: float
     late: bool
     attempts: int
@@ -91,7 +93,7 @@ async def history(
 
 
 async def late(runner: Runner) -> list[str]:
-    """Return a line for each job whose lag exceeds LATE_PERIODS of its periods."""
+    """Return a line for each job that is ahead, or whose lag exceeds LATE_PERIODS periods."""
     async with runner.resources.database.transaction() as session:
         now = await database_now(session)
         seen = (await session.execute(select(TickJob.name, TickJob.done_through))).all()
@@ -99,6 +101,8 @@ async def late(runner: Runner) -> list[str]:
     for name, done_through in seen:
         if name in runner.jobs:
             period = runner.period(runner.jobs[name])
+            if ahead.is_ahead(period, done_through, now):
+                lines.append(f"the job {name} does not run: {ahead.reason(done_through, now)}")
             lag = _lag(period, done_through, now)
             if _is_late(period, lag):
                 lines.append(f"the job {name} is {lag:.0f} s late: see `keystead tick status`")
@@ -141,11 +145,15 @@ def _status(
     job: Job, period: int, row: TickJob, now: datetime, dead: int, last: list[Run]
 ) -> JobStatus:
     lag = _lag(period, row.done_through, now)
-    state: Literal["new", "idle", "running", "failing"] = "idle" if row.fence else "new"
+    state: Literal["new", "idle", "running", "failing", "ahead"]
+    state = "idle" if row.fence else "new"
     due = due_at(row.done_through + period) if row.fence else now
-    if row.lease_until > now and row.owner is None:
+    waits = now < row.lease_until <= ahead.latest_end(job, now)
+    if ahead.is_ahead(period, row.done_through, now):
+        state = "ahead"
+    elif waits and row.owner is None:
         state, due = "failing", row.lease_until
-    elif row.lease_until > now:
+    elif waits:
         state, due = "running", due_at(row.occurrence + period)
     return JobStatus(
         job=job.name,

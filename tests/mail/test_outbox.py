@@ -18,6 +18,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from sqlalchemy import update
 
 from app import clock
+from app.database.statements import database_now
 from app.logs import configure_logging
 from app.mail import delivery, outbox, transports
 from app.mail.delivery import MAX_ATTEMPTS, pause
@@ -150,6 +151,18 @@ def test_a_message_being_sent_is_leased(desk: Path) -> None:
             slow.go_on.set()
             assert await first == SENT
             assert (await office.row()).state == "sent"
+
+    asyncio.run(run())
+
+
+def test_a_message_postponed_by_a_clock_that_was_ahead_is_sent(desk: Path) -> None:
+    async def run() -> None:
+        async with smtp_server(taker := Postmaster()), office_for(desk, taker) as office:
+            await office.letters(1)
+            async with office.resources.database.transaction() as session:
+                due = await database_now(session) + timedelta(days=30)
+                await session.execute(update(MailMessage).values(due_at=due))
+            assert await office.deliver() == SENT
 
     asyncio.run(run())
 

@@ -8,6 +8,8 @@ STRIPPED = "tests/settings/test_settings.py::test_white_space_around_a_text_is_n
 DONE = "tests/cli/test_output.py::test_an_operation_is_done_without_its_report"
 REPLACED = "tests/cli/test_output.py::test_what_the_encoding_lacks_is_replaced"
 WHOLE = "tests/mail/test_letters.py::test_a_letter_in_any_language_arrives_with_its_link_whole"
+AHEAD = "tests/tick/test_ahead.py::test_a_job_that_is_ahead_is_reported_and_reset"
+TAKEN = "tests/tick/test_ahead.py::test_a_lease_of_the_future_is_taken_over"
 LONG_ADDRESS = "tests/contract/test_users.py::test_the_page_after_a_long_address[in-process]"
 
 MUTANTS = [
@@ -71,5 +73,31 @@ MUTANTS = [
         ("sqlite",),
         f"{WHOLE}[Greek-True]",
         "Unicode(De|En)codeError",
+    ),
+    Mutant(
+        "a job that is ahead, and silent",
+        [
+            Edit(
+                "app/tick/claim.py",
+                "if ahead.is_ahead(period, row.done_through, now):",
+                "if False:",
+            )
+        ],
+        ("sqlite",),
+        AHEAD,
+        "failed",
+    ),
+    Mutant(
+        "a lease that a wrong clock made",
+        [
+            Edit(
+                "app/tick/claim.py",
+                "if now < row.lease_until <= ahead.latest_end(job, now):\n        return await",
+                "if now < row.lease_until:\n        return await",
+            )
+        ],
+        ("sqlite",),
+        TAKEN,
+        "running",
     ),
 ]

@@ -66,13 +66,13 @@ def test_a_removed_job_is_not_reported_late(service: Service) -> None:
 
 
 def test_two_tokens_while_one_replaces_the_other(tmp_path: Path) -> None:
-    tokens = {"tick_token": "old one, new one", "metrics_token": "old, new"}
+    tokens = {"tick_token": "old-one, new-one", "metrics_token": "old, new"}
     with in_process(tmp_path, tick_seconds="0", **tokens) as service:
 
         def codes(method: str, path: str, *tokens: str) -> list[int]:
             asked = [service.client.request(method, path, headers=bearer(it)) for it in tokens]
             return [answer.status_code for answer in asked]
 
-        wrong = ("old one, new one", "old oneX", "ol", "")
-        assert codes("POST", "/tick", "old one", "new one", *wrong) == [200, 200, *4 * [401]]
-        assert codes("GET", "/metrics", "old", "new", "old one") == [200, 200, 401]
+        wrong = ("old-one, new-one", "old-oneX", "ol", "")
+        assert codes("POST", "/tick", "old-one", "new-one", *wrong) == [200, 200, *4 * [401]]
+        assert codes("GET", "/metrics", "old", "new", "old-one") == [200, 200, 401]
