@@ -3,19 +3,14 @@
 import os
 import secrets
 import tempfile
-from email.errors import InvalidHeaderDefect
-from email.headerregistry import HeaderRegistry
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
     AliasChoices,
     Field,
-    HttpUrl,
     SecretStr,
-    TypeAdapter,
     field_validator,
     model_validator,
 )
@@ -27,76 +22,14 @@ from pydantic_settings import (
 )
 
 from app.folders import make_private
+from app.settings import texts
 from app.settings.database_url import with_credentials, with_driver
 from app.settings.sources import SecretsSource, read_members, split_list
-from app.settings.urls import refuse_raw_characters
 
 SECRET_MIN_LENGTH = 32
 TEN_YEARS = 315_360_000  # seconds
 
-_MAIL_SCHEMES = ("file", "console", "smtp", "smtps")
-
-
-def _mail_url(url: str) -> str:
-    scheme, _, rest = url.partition(":")
-    if scheme not in _MAIL_SCHEMES:
-        raise ValueError("a mail URL begins with file:, console:, smtp:// or smtps://")
-    if scheme == "file" and not rest.removeprefix("//"):
-        raise ValueError("name a folder: file:./var/mail")
-    if scheme in ("smtp", "smtps"):
-        refuse_raw_characters(url)
-    if scheme in ("smtp", "smtps") and not _names_a_server(url):
-        raise ValueError(
-            "a mail server's URL looks like smtp://user:password@host:587, "
-            "special characters of the password as %XX"
-        )
-    return url
-
-
-def _names_a_server(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        whole = parts.path in ("", "/") and not parts.query
-        return bool(parts.hostname) and parts.port != 0 and whole
-    except ValueError:
-        return False
-
-
-def _sender(text: str) -> str:
-    """Return `text`, if it is one address, perhaps with a name (RFC 5322, section 3.4)."""
-    header: Any = HeaderRegistry()("From", text)
-    wrong = any(isinstance(defect, InvalidHeaderDefect) for defect in header.defects)
-    if wrong or len(header.addresses) != 1 or not header.addresses[0].domain:
-        raise ValueError("a sender looks like Keystead <keystead@example.org>")
-    if not text.isprintable():
-        raise ValueError("a sender without control characters")
-    return text
-
-
-def _base_url(url: str) -> str:
-    # In ASCII: a host in another script gets its xn-- form.
-    parsed = TypeAdapter(HttpUrl).validate_python(url)
-    if parsed.query is not None or parsed.fragment is not None or parsed.username is not None:
-        raise ValueError("an address that others can be appended to: without user, ? and #")
-    return str(parsed).rstrip("/")
-
-
-def _one_word(secret: SecretStr) -> SecretStr:
-    """Return `secret`, unless white space is in it: files and forms add and drop that."""
-    text = secret.get_secret_value()
-    if not text.isprintable() or any(character.isspace() for character in text):
-        raise ValueError("white space or a control character within the secret")
-    return secret
-
-
-def _bearer_token(secret: SecretStr) -> SecretStr:
-    """Return `secret`, if a header can carry it (RFC 6750, section 2.1)."""
-    if not secret.get_secret_value().isascii():
-        raise ValueError("a token has only ASCII characters: a header cannot carry others")
-    return _one_word(secret)
-
-
-BearerToken = Annotated[SecretStr, AfterValidator(_bearer_token)]
+BearerToken = Annotated[SecretStr, AfterValidator(texts.bearer_token)]
 
 
 class Settings(BaseSettings):
@@ -126,22 +59,22 @@ class Settings(BaseSettings):
         le=1_000,
         description="The most database connections of each process; on Lambda 1.",
     )
-    secret_key: Annotated[SecretStr, AfterValidator(_one_word)] | None = Field(
+    secret_key: Annotated[SecretStr, AfterValidator(texts.one_word)] | None = Field(
         None,
         description="Signs tokens; at least 32 characters. Development creates one in `var/`; "
         "production refuses to start without it.",
     )
-    base_url: Annotated[str, AfterValidator(_base_url)] = Field(
+    base_url: Annotated[str, AfterValidator(texts.base_url)] = Field(
         "http://127.0.0.1:8080",
         description="The public address of this service; links start with it.",
     )
-    mail_url: Annotated[str, AfterValidator(_mail_url)] = Field(
+    mail_url: Annotated[str, AfterValidator(texts.mail_url)] = Field(
         "file:./var/mail",
         description="How mail leaves: `file:FOLDER` (one .eml a message), `console:`, "
         "`smtp://user:password@host:587` (STARTTLS where the server offers it), "
         "`smtps://user:password@host:465`.",
     )
-    mail_from: Annotated[str, AfterValidator(_sender)] = Field(
+    mail_from: Annotated[str, AfterValidator(texts.sender)] = Field(
         "Keystead <keystead@localhost>", description="The sender of every message."
     )
     tick_token: Annotated[list[BearerToken], NoDecode] = Field(

@@ -1,0 +1,73 @@
+"""What the text of a setting must be. Each function returns it, or raises ValueError."""
+
+from email.errors import InvalidHeaderDefect
+from email.headerregistry import HeaderRegistry
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import HttpUrl, SecretStr, TypeAdapter
+
+from app.settings.urls import refuse_raw_characters
+
+_MAIL_SCHEMES = ("file", "console", "smtp", "smtps")
+
+
+def mail_url(url: str) -> str:
+    """Return `url`, if it names a way for mail to leave."""
+    scheme, _, rest = url.partition(":")
+    if scheme not in _MAIL_SCHEMES:
+        raise ValueError("a mail URL begins with file:, console:, smtp:// or smtps://")
+    if scheme == "file" and not rest.removeprefix("//"):
+        raise ValueError("name a folder: file:./var/mail")
+    if scheme in ("smtp", "smtps"):
+        refuse_raw_characters(url)
+    if scheme in ("smtp", "smtps") and not _names_a_server(url):
+        raise ValueError(
+            "a mail server's URL looks like smtp://user:password@host:587, "
+            "special characters of the password as %XX"
+        )
+    return url
+
+
+def _names_a_server(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        whole = parts.path in ("", "/") and not parts.query
+        return bool(parts.hostname) and parts.port != 0 and whole
+    except ValueError:
+        return False
+
+
+def sender(text: str) -> str:
+    """Return `text`, if it is one address, perhaps with a name (RFC 5322, section 3.4)."""
+    header: Any = HeaderRegistry()("From", text)
+    wrong = any(isinstance(defect, InvalidHeaderDefect) for defect in header.defects)
+    if wrong or len(header.addresses) != 1 or not header.addresses[0].domain:
+        raise ValueError("a sender looks like Keystead <keystead@example.org>")
+    if not text.isprintable():
+        raise ValueError("a sender without control characters")
+    return text
+
+
+def base_url(url: str) -> str:
+    """Return `url` in ASCII, to append paths to."""
+    # In ASCII: a host in another script gets its xn-- form.
+    parsed = TypeAdapter(HttpUrl).validate_python(url)
+    if parsed.query is not None or parsed.fragment is not None or parsed.username is not None:
+        raise ValueError("an address that others can be appended to: without user, ? and #")
+    return str(parsed).rstrip("/")
+
+
+def one_word(secret: SecretStr) -> SecretStr:
+    """Return `secret`, unless white space is in it: files and forms add and drop that."""
+    text = secret.get_secret_value()
+    if not text.isprintable() or any(character.isspace() for character in text):
+        raise ValueError("white space or a control character within the secret")
+    return secret
+
+
+def bearer_token(secret: SecretStr) -> SecretStr:
+    """Return `secret`, if a header can carry it (RFC 6750, section 2.1)."""
+    if not secret.get_secret_value().isascii():
+        raise ValueError("a token has only ASCII characters: a header cannot carry others")
+    return one_word(secret)
