@@ -30,5 +30,4 @@ CURSOR = Longest(1_708, 1_708)
 """The longest address's key in base64."""
 ID = Longest(64, 64)
 TIME = Longest(64, 64)
-JOB = Longest(64, 256)
 CONTENT_TYPE = Longest(512, 1_024)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.cli.console import Failure, check_database_file, database_failures, plain, say
+from app.cli.console import Failure, check_database_file, database_failures, out, plain, say
 from app.database.engine import Database
 from app.models import TABLES
 from app.schema import preflight, revisions, upgrade
@@ -114,7 +114,7 @@ def _print_plan(settings: Settings, target: str) -> None:
     if not pending:
         _print_nothing_to_do(target, current)
     for revision in pending:
-        say(f"Would run {_title(revision)}")
+        out.print(f"Would run {_title(revision)}")
 
 
 def _print_nothing_to_do(target: str, current: str | None) -> None:

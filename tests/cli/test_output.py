@@ -54,10 +54,14 @@ def test_an_operation_is_done_without_its_report(tmp_path: Path, redirection: st
 
 
 @pytest.mark.parametrize("redirection", [">/dev/full", "| true"])
-def test_a_list_that_cannot_be_written_is_a_failure(desk: Path, redirection: str) -> None:
-    done = keystead(desk, "user list", redirection)
-    assert done.returncode == 1
-    assert b"Traceback" not in done.stderr
+def test_what_was_asked_for_and_cannot_be_written_is_a_failure(
+    desk: Path, tmp_path_factory: pytest.TempPathFactory, redirection: str
+) -> None:
+    empty = tmp_path_factory.mktemp("empty")
+    for folder, command in ((desk, "user list"), (empty, "migrate --dry-run")):
+        done = keystead(folder, command, redirection)
+        assert done.returncode == 1
+        assert b"Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
