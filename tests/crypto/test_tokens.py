@@ -38,3 +38,10 @@ def test_cached_claims_cannot_be_changed() -> None:
     with pytest.raises(TypeError):
         claims["sub"] = "mordred"  # type: ignore[index]
     assert dict(signer.verify("session", token) or {})["sub"] == "arthur"
+
+
+def test_a_token_that_is_too_long_is_not_read() -> None:
+    signer = Signer("x" * 40)
+    later = clock.now() + timedelta(minutes=1)
+    assert signer.verify("a", signer.sign("a", later, sub="b" * 1_000)) is not None
+    assert signer.verify("a", signer.sign("a", later, sub="b" * 4_096)) is None

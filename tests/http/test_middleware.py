@@ -48,3 +48,18 @@ def test_a_client_that_hangs_up_within_the_body_reaches_no_route() -> None:
 def test_a_body_is_refused_as_soon_as_it_is_too_large() -> None:
     start, _ = send_pieces(b"x" * 60, b"x" * 60, then_gone=False)
     assert start["status"] == 413
+
+
+def test_a_long_content_type_is_refused_unread() -> None:
+    answered: list[Message] = []
+
+    async def send(message: Message) -> None:
+        answered.append(message)
+
+    async def receive() -> Message:
+        raise AssertionError("the body must not be read")
+
+    kind = (b"content-type", b"multipart/form-data" + b";" * 1_000)
+    scope: dict[str, Any] = {"type": "http", "method": "POST", "path": "/", "headers": [kind]}
+    asyncio.run(BodyLimitMiddleware(unreachable, limit=100)(scope, receive, send))
+    assert answered[0]["status"] == 415

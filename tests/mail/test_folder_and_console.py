@@ -1,7 +1,10 @@
 """Mail to a folder and to the console."""
 
 import asyncio
+import io
+import sys
 from email.message import EmailMessage
+from email.policy import SMTPUTF8
 from pathlib import Path
 
 import pytest
@@ -113,3 +116,12 @@ def write(office: Office, address: str = "king@camelot.bt") -> EmailMessage:
     words = {"base_url": "http://b", "link": "http://b/l", "token": "t", "lifetime": "1 day"}
     letter = Letter(address, "A subject", "verify", words)
     return write_message(office.resources.settings, letter, new_id())
+
+
+def test_a_console_replaces_what_its_encoding_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = EmailMessage(SMTPUTF8)
+    message["To"] = "кинг@camelot.bt"
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
+    asyncio.run(ConsoleTransport().send(message))
+    assert b"To: ????@camelot.bt" in written.getvalue()

@@ -103,6 +103,8 @@ def test_invalid_values_name_their_setting(folder: Path, name: str, value: str) 
     said = run_command(make_environment(folder, **{name: value}), "check", code=1)
     assert f"KEYSTEAD_{name.upper()}" in said
     assert "Traceback" not in said
+    # Refused as a setting, not by what it was used for.
+    assert re.search(rf"(^keystead: |; )KEYSTEAD_{name.upper()}(\.\d)?: ", " ".join(said.split()))
 
 
 @pytest.mark.parametrize(
