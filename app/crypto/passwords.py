@@ -8,6 +8,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from argon2 import (
+    DEFAULT_HASH_LENGTH,
+    DEFAULT_RANDOM_SALT_LENGTH,
+    Parameters,
+    Type,
+    extract_parameters,
+)
+from argon2.low_level import ARGON2_VERSION
 from fastapi_users.password import PasswordHelper
 from pwdlib import PasswordHash
 from pwdlib.exceptions import UnknownHashError
@@ -36,6 +44,47 @@ class _Bcrypt(BcryptHasher):
         return super().verify(password[:_BCRYPT_BYTES], hash)
 
 
+class _Argon2(Argon2Hasher):
+    """Replaces a hash that is cheaper to attack than its own, not every hash that differs.
+
+    Another service, or earlier settings, may have made stronger ones.
+    """
+
+    def __init__(self, time_cost: int, memory_cost: int, parallelism: int) -> None:
+        super().__init__(time_cost, memory_cost, parallelism)
+        self._ours = Parameters(
+            Type.ID,
+            ARGON2_VERSION,
+            DEFAULT_RANDOM_SALT_LENGTH,
+            DEFAULT_HASH_LENGTH,
+            time_cost,
+            memory_cost,
+            parallelism,
+        )
+
+    def check_needs_rehash(self, hash: str | bytes) -> bool:
+        return _is_cheaper(extract_parameters(str(hash)), self._ours)
+
+
+def _is_cheaper(stored: Parameters, ours: Parameters) -> bool:
+    """Return whether guessing a password costs less with `stored` than with our parameters.
+
+    A guess on a chip of one's own costs memory for as long as it is used: the time-area product
+    that RFC 9106, section 7.2, compares attacks by. The time grows with passes times memory.
+    """
+
+    def cost(one: Parameters) -> int:
+        return one.memory_cost**2 * one.time_cost
+
+    return (
+        stored.type is not Type.ID
+        or stored.version < ours.version
+        or stored.hash_len < ours.hash_len
+        or stored.salt_len < ours.salt_len
+        or cost(stored) < cost(ours)
+    )
+
+
 class Passwords:
     """Hashes with Argon2id (RFC 9106) and the settings' parameters; verifies bcrypt hashes too.
 
@@ -45,10 +94,8 @@ class Passwords:
 
     def __init__(self, settings: Settings) -> None:
         self.min_length = settings.password_min_length
-        current = Argon2Hasher(
-            time_cost=settings.argon2_time_cost,
-            memory_cost=settings.argon2_memory_kib,
-            parallelism=settings.argon2_parallelism,
+        current = _Argon2(
+            settings.argon2_time_cost, settings.argon2_memory_kib, settings.argon2_parallelism
         )
         self.helper = PasswordHelper(PasswordHash((current, _Bcrypt())))
         # Verified for unknown accounts, so that they take as long as known ones.
@@ -74,8 +121,8 @@ class Passwords:
     async def verify(self, password: str, stored: str | None) -> tuple[bool, str | None]:
         """Verify `password` against the `stored` hash; None (no such account) takes as long.
 
-        Returns whether they match and, for a hash of an older kind, the hash to store instead.
-        Raises PasswordHashingBusy.
+        Returns whether they match and, for a hash that is cheaper to attack than ours, the hash to
+        store instead. Raises PasswordHashingBusy.
         """
         if not _fits(password):
             password, stored = "", None

@@ -71,8 +71,8 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
     async def authenticate(self, credentials: OAuth2PasswordRequestForm) -> User | None:
         """Return the account for an e-mail address and password, locked until the commit, or None.
 
-        An unknown address takes as long as a wrong password. A hash of an older kind is replaced.
-        Raises PasswordHashingBusy.
+        An unknown address takes as long as a wrong password. A hash that is cheaper to
+        attack than a new one is replaced. Raises PasswordHashingBusy.
         """
         found = await self.user_db.get_by_email(credentials.username)
         stored = found.hashed_password if found is not None else None

@@ -10,7 +10,7 @@ from typing import Any
 
 import bcrypt
 import pytest
-from argon2 import PasswordHasher
+from argon2 import PasswordHasher, Type
 from fastapi.security import OAuth2PasswordRequestForm
 from sqlalchemy.pool import QueuePool
 
@@ -37,10 +37,19 @@ def store(service: Service, account: Account, hashed: str) -> None:
     in_database(service.folder, statement, hashed=hashed, email=account.email)
 
 
+def argon2(time_cost: int, memory_cost: int, parallelism: int = 1, **options: Any) -> str:
+    return PasswordHasher(time_cost, memory_cost, parallelism, **options).hash(PASSWORD)
+
+
 def old_hashes() -> dict[str, tuple[str, str]]:
-    weak = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     return {
-        "argon2id with other parameters": (PASSWORD, weak.hash(PASSWORD)),
+        "argon2id, few passes": (PASSWORD, argon2(1, 64)),
+        "argon2id, little memory": (PASSWORD, argon2(4, 8)),
+        "argon2id, many lanes": (PASSWORD, argon2(1, 64, 8)),
+        "argon2id, a short hash": (PASSWORD, argon2(2, 64, hash_len=12)),
+        "argon2id, a short salt": (PASSWORD, argon2(2, 64, salt_len=8)),
+        "argon2i": (PASSWORD, argon2(3, 64, type=Type.I)),
+        "argon2d": (PASSWORD, argon2(3, 64, type=Type.D)),
         "bcrypt": (PASSWORD, bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()),
         "bcrypt, long": (LONG, bcrypt.hashpw(LONG.encode()[:72], bcrypt.gensalt(4)).decode()),
     }
@@ -58,6 +67,28 @@ def test_older_hashes_are_upgraded_at_login(tmp_path: Path, kind: str) -> None:
         assert service.try_login(person.email, password).status_code == 200
         assert stored(service, person).startswith("$argon2id$v=19$m=64,t=2,p=1$")
         assert service.try_login(person.email, password).status_code == 200
+
+
+@pytest.mark.only("sqlite")
+@pytest.mark.parametrize(
+    ("costs", "lengths"),
+    [
+        ((3, 65_536, 4), {}),  # argon2-cffi's defaults
+        ((1, 128), {}),
+        ((3, 64), {}),
+        ((2, 64, 2), {}),
+        ((2, 64), {"hash_len": 64, "salt_len": 32}),
+    ],
+)
+def test_a_hash_that_costs_an_attacker_as_much_stays(
+    tmp_path: Path, costs: tuple[int, ...], lengths: dict[str, int]
+) -> None:
+    stronger = argon2(*costs, **lengths)
+    with in_process(tmp_path) as service:
+        person = service.register()
+        store(service, person, stronger)
+        assert service.try_login(person.email, PASSWORD).status_code == 200
+        assert stored(service, person) == stronger
 
 
 @pytest.mark.only("sqlite")

@@ -100,4 +100,11 @@ MUTANTS = [
         TAKEN,
         "running",
     ),
+    Mutant(
+        "a login that makes a hash weaker",
+        [Edit("app/crypto/passwords.py", "return _is_cheaper(", "return True or _is_cheaper(")],
+        ("sqlite",),
+        "tests/crypto/test_passwords.py::test_a_hash_that_costs_an_attacker_as_much_stays",
+        "assert",
+    ),
 ]
