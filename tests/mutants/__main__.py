@@ -85,7 +85,11 @@ def run(
     apart = ["--database", database, "--basetemp", str(temporary), "-p", "no:cacheprovider"]
     # The working directory precedes the installed project on the path; the variable says the same
     # to processes that start elsewhere.
-    environment = os.environ | addresses | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+    # Compiled files are shared by all copies: the libraries would be compiled at every start.
+    bytecode = str(copy.parent / "bytecode")
+    environment = (
+        os.environ | addresses | {"PYTHONPATH": str(copy), "PYTHONPYCACHEPREFIX": bytecode}
+    )
     with log.open("w") as printed:
         subprocess.run(
             [*command, *options, *apart],
