@@ -384,8 +384,17 @@ MUTANTS = [
     Mutant(
         "no lease",
         [
-            Edit(CLAIM, "    if row.lease_until > now:\n", "    if False:\n"),
-            Edit(CLAIM, "        TickJob.lease_until < now,\n", ""),
+            Edit(
+                CLAIM,
+                "    if now < row.lease_until <= ahead.latest_end(job, now):\n",
+                "    if False:\n",
+            ),
+            Edit(
+                CLAIM,
+                "        or_(TickJob.lease_until < now, "
+                "TickJob.lease_until > ahead.latest_end(job, now)),\n",
+                "",
+            ),
         ],
         ALL,
         FAST_CLOCK,
