@@ -7,6 +7,7 @@ from app.auth.bodies import EmailBody, TextBody
 from app.mail.dependencies import OutboxDep
 from app.users import refusals
 from app.users.dependencies import UserManagerDep
+from app.users.emails import same_spelling
 from app.users.letters import RESET
 
 router = APIRouter(tags=["auth"])
@@ -24,7 +25,7 @@ async def forgot_password(email: EmailBody, outbox: OutboxDep) -> None:
     The account is looked up when the mail is delivered, so that the answer and its time are the
     same for every address.
     """
-    outbox.enqueue(RESET, email)
+    outbox.enqueue(RESET, same_spelling(email))
 
 
 @router.post(

@@ -7,6 +7,7 @@ from app.auth.bodies import EmailBody, TextBody
 from app.mail.dependencies import OutboxDep
 from app.users import refusals
 from app.users.dependencies import UserManagerDep
+from app.users.emails import same_spelling
 from app.users.letters import VERIFY
 from app.users.schemas import UserRead
 from app.users.tables import User
@@ -22,7 +23,7 @@ router = APIRouter(tags=["auth"])
 )
 async def request_verify_token(email: EmailBody, outbox: OutboxDep) -> None:
     """Send a link that verifies the address, if it is an active account's and not verified."""
-    outbox.enqueue(VERIFY, email)
+    outbox.enqueue(VERIFY, same_spelling(email))
 
 
 @router.post(

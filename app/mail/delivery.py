@@ -33,6 +33,7 @@ Compose = Callable[[Resources, AsyncSession, str], Awaitable[Letter | None]]
 MAX_ATTEMPTS = 30  # with the pauses below, about a day
 LONGEST_PAUSE = timedelta(minutes=75)
 BATCH_SECONDS = 20
+_MERGED_AT_ONCE = 1_000
 # A mail server's error names the recipient, which does not belong in a log.
 _ADDRESS = re.compile(r"""[^\s<>"'(){}:,]+@[^\s<>"'(){}:,]+""")
 
@@ -77,7 +78,31 @@ async def _claim(resources: Resources) -> MailMessage | None:
             lease = now + timedelta(seconds=2 * SEND_SECONDS)
             if await _settle(session, message, attempts=message.attempts + 1, due_at=lease):
                 message.attempts += 1
+                await _merge(session, message)
                 return message
+
+
+async def _merge(session: AsyncSession, message: MailMessage) -> None:
+    """Drop the waiting messages that ask for the same letter to the same address as `message`.
+
+    Whoever asks for one letter many times gets it once, and holds up nobody else's. `message` is
+    composed after all of them were committed. One that is being sent by another process arrives
+    although it is dropped here: its process may be dead. The last attempt of `message` leaves
+    them, since it may be given up.
+    """
+    if message.attempts >= MAX_ATTEMPTS:
+        return
+    equal = select(MailMessage.id).where(
+        MailMessage.state == "waiting",
+        MailMessage.letter == message.letter,
+        MailMessage.address == message.address,
+        MailMessage.id != message.id,
+    )
+    # Found first: MySQL and MariaDB lock every row that an UPDATE looks at.
+    ids = list(await session.scalars(equal.order_by(MailMessage.id).limit(_MERGED_AT_ONCE)))
+    if ids:
+        mine = update(MailMessage).where(MailMessage.id.in_(ids), MailMessage.state == "waiting")
+        await session.execute(mine.values(state="dropped", finished_at=utcnow()))
 
 
 def _is_due(now: datetime) -> ColumnElement[bool]:

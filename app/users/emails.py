@@ -15,6 +15,16 @@ def email_key(email: str) -> str:
     return unicodedata.normalize("NFKC", folded)
 
 
+def same_spelling(email: str) -> str:
+    """Return one spelling for all spellings of an address: it has the same key as `email`.
+
+    That is the key itself, but for a few sequences of characters that have another key once they
+    are folded.
+    """
+    key = email_key(email)
+    return key if email_key(key) == key else email
+
+
 def storable(text: str) -> bool:
     """Return whether every database stores `text`: no NUL, no unpaired surrogate."""
     return "\0" not in text and not any("\ud800" <= c <= "\udfff" for c in text)

@@ -23,6 +23,7 @@ from app.mail.outbox import Outbox
 from app.resources import Resources
 from app.sessions.store import SessionStore
 from app.users.database import UserDatabase
+from app.users.emails import same_spelling
 from app.users.letters import RESET, VERIFY, reset_fingerprint, verify_fingerprint
 from app.users.schemas import UserCreate, UserUpdate
 from app.users.tables import AnyUser, User
@@ -219,4 +220,4 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
 
     def _request_verification(self, user: User) -> None:
         if user.is_active and not user.is_verified:
-            self._outbox.enqueue(VERIFY, user.email)
+            self._outbox.enqueue(VERIFY, same_spelling(user.email))

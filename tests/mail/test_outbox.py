@@ -361,6 +361,65 @@ def test_mail_goes_to_the_stored_address_and_not_to_its_look_alike(
     with_server(desk, test)
 
 
+def test_equal_letters_that_wait_are_sent_as_one(desk: Path) -> None:
+    async def test(server: Postmaster, office: Office) -> None:
+        flooded, other = await office.person(), await office.person()
+        await office.enqueue(*[flooded.email] * 25, letter=RESET)
+        await office.enqueue(flooded.email, other.email)
+        assert await office.deliver() == {"sent": 3, "dropped": 0, "failed": 0}
+        assert server.recipients() == Counter({flooded.email: 2, other.email: 1})
+        rows = await office.rows()
+        assert Counter(row.state for row in rows) == {"sent": 3, "dropped": 24}
+        assert all(row.finished_at is not None for row in rows)
+        assert await office.deliver() == NOTHING
+
+    with_server(desk, test)
+
+
+def test_a_letter_asked_for_again_is_not_held_up_by_the_one_that_failed(desk: Path) -> None:
+    async def test(server: Postmaster, office: Office) -> None:
+        [address] = await office.letters(1)
+        server.refused[address] = BUSY
+        assert await office.deliver() == FAILED
+        server.refused.clear()
+        async with office.resources.database.transaction() as session:
+            outbox.Outbox(session, office.resources.mail_waiting).enqueue(VERIFY, address)
+        assert await office.deliver() == SENT
+        await office.make_due()
+        assert await office.deliver() == NOTHING
+        assert server.recipients() == Counter({address: 1})
+
+    with_server(desk, test)
+
+
+def test_a_letter_asked_for_while_one_is_being_sent_is_sent_too(desk: Path) -> None:
+    async def run() -> None:
+        async with smtp_server(slow := Slow()), office_for(desk, slow) as office:
+            [address] = await office.letters(1)
+            first = asyncio.create_task(office.deliver())
+            await asyncio.wait_for(slow.reached.wait(), 10)
+            async with office.resources.database.transaction() as session:
+                outbox.Outbox(session, office.resources.mail_waiting).enqueue(VERIFY, address)
+            slow.go_on.set()
+            sent = (await first)["sent"] + (await office.deliver())["sent"]
+            assert sent == 2
+            assert slow.recipients() == Counter({address: 2})
+
+    asyncio.run(run())
+
+
+def test_the_last_attempt_of_a_letter_leaves_the_others(desk: Path) -> None:
+    async def test(server: Postmaster, office: Office) -> None:
+        [address] = await office.letters(1)
+        await office.set_attempts(MAX_ATTEMPTS - 1)
+        await office.enqueue(address)
+        server.refused[address] = UNKNOWN
+        assert await office.deliver() == {"sent": 0, "dropped": 0, "failed": 2}
+        assert [row.state for row in await office.rows()] == ["dead", "waiting"]
+
+    with_server(desk, test)
+
+
 def test_an_unknown_letter_waits_with_its_error(desk: Path) -> None:
     async def test(server: Postmaster, office: Office) -> None:
         await office.enqueue((await office.person()).email, letter="from-the-next-release")
