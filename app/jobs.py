@@ -11,11 +11,25 @@ from app.tick import runs
 from app.tick.context import JobContext
 from app.tick.counter import count
 from app.tick.job import Job
-from app.users.letters import RESET, VERIFY, reset_letter, verify_letter
+from app.users.letters import (
+    ADDRESS_CHANGED,
+    PASSWORD_CHANGED,
+    RESET,
+    VERIFY,
+    address_changed_letter,
+    password_changed_letter,
+    reset_letter,
+    verify_letter,
+)
 
 PURGE_BATCH = 1_000
 
-LETTERS = {VERIFY: verify_letter, RESET: reset_letter}
+LETTERS = {
+    VERIFY: verify_letter,
+    RESET: reset_letter,
+    ADDRESS_CHANGED: address_changed_letter,
+    PASSWORD_CHANGED: password_changed_letter,
+}
 
 
 async def deliver_mail(resources: Resources) -> dict[str, int]:

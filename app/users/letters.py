@@ -15,6 +15,9 @@ from app.users.tables import User
 # Each names a letter, its template, the page that its link opens, and its token's audience.
 VERIFY = "verify"
 RESET = "reset-password"
+# Notices, each without a link: it names its letter and its template.
+ADDRESS_CHANGED = "address-changed"
+PASSWORD_CHANGED = "password-changed"  # noqa: S105
 
 
 async def verify_letter(resources: Resources, session: AsyncSession, address: str) -> Letter | None:
@@ -45,6 +48,28 @@ async def reset_letter(resources: Resources, session: AsyncSession, address: str
         resources.settings.reset_seconds,
         reset_fingerprint(resources.signer, user),
     )
+
+
+async def address_changed_letter(
+    resources: Resources, session: AsyncSession, address: str
+) -> Letter | None:
+    """Return the notice, to the address that an account had, that it has another one now."""
+    subject = "Your e-mail address was changed"
+    context = {"base_url": resources.settings.base_url}
+    return Letter(address, subject, ADDRESS_CHANGED, context, to_account=False)
+
+
+async def password_changed_letter(
+    resources: Resources, session: AsyncSession, address: str
+) -> Letter | None:
+    """Return the notice that an account's password was changed.
+
+    To the address that the account had before the change, which may have changed both.
+    """
+    subject = "Your password was changed"
+    context = {"base_url": resources.settings.base_url}
+    is_there = await UserDatabase(session).get_by_email(address) is not None
+    return Letter(address, subject, PASSWORD_CHANGED, context, to_account=is_there)
 
 
 def verify_fingerprint(signer: Signer, user: User) -> str:

@@ -24,7 +24,14 @@ from app.resources import Resources
 from app.sessions.store import SessionStore
 from app.users.database import UserDatabase
 from app.users.emails import same_spelling
-from app.users.letters import RESET, VERIFY, reset_fingerprint, verify_fingerprint
+from app.users.letters import (
+    ADDRESS_CHANGED,
+    PASSWORD_CHANGED,
+    RESET,
+    VERIFY,
+    reset_fingerprint,
+    verify_fingerprint,
+)
 from app.users.schemas import UserCreate, UserUpdate
 from app.users.tables import AnyUser, User
 
@@ -114,6 +121,8 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
     async def apply(self, changes: dict[str, Any], user_id: UUID, *, own: bool = False) -> User:
         """Make `changes` to an account and revoke the sessions that they end.
 
+        The address that the account had gets a notice of another address or password.
+
         `own`: the actor changes their own account, and keeps the present session; else the actor
         is a superuser or the operator. Raises InvalidPasswordException, UserAlreadyExists,
         LastSuperuser, NotFound, Unauthorized, Forbidden, PasswordHashingBusy.
@@ -128,6 +137,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
         current = await self._lock(user_id, own=own)
         # Only letter case is taken for the same mailbox: a look-alike can be another person's.
         has_moved = changes.get("email", current.email).lower() != current.email.lower()
+        address = current.email
         if has_moved:
             changes = {"is_verified": False, **changes}
         user: User = await self.user_db.update(current, changes)
@@ -135,7 +145,11 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
             kept = self._actor.session_id if own else None
             await self.sessions.revoke_all(user.id, except_id=kept)
         if has_moved:
+            await self._outbox.forget(_spellings(address))
+            self._outbox.enqueue(ADDRESS_CHANGED, address)
             self._request_verification(user)
+        if "hashed_password" in changes:
+            self._outbox.enqueue(PASSWORD_CHANGED, address)
         return user
 
     async def verify(self, token: str, request: Request | None = None) -> User:
@@ -171,18 +185,21 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
             raise InvalidResetPasswordToken
         await self.user_db.update(user, {"hashed_password": hashed})
         await self.sessions.revoke_all(user.id)
+        self._outbox.enqueue(PASSWORD_CHANGED, user.email)
         return user
 
     def _may_reset(self, claims: Mapping[str, Any], user: User) -> bool:
         return bool(user.is_active and claims["proof"] == reset_fingerprint(self._signer, user))
 
     async def delete(self, user: User, request: Request | None = None) -> None:
-        """Delete an account with its sessions, as a superuser or the operator.
+        """Delete an account, its sessions and the messages to its address.
 
-        Raises LastSuperuser, NotFound, Unauthorized, Forbidden.
+        As a superuser or the operator. Raises LastSuperuser, NotFound, Unauthorized, Forbidden.
         """
         await self._keep_a_superuser(user.id)
-        await self.user_db.delete(await self._lock(user.id))
+        found = await self._lock(user.id)
+        await self.user_db.delete(found)
+        await self._outbox.forget(_spellings(found.email))
 
     async def _lock(self, user_id: UUID, *, own: bool = False) -> User:
         """Return the account, locked together with the actor's, if the actor still has the right.
@@ -221,3 +238,8 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
     def _request_verification(self, user: User) -> None:
         if user.is_active and not user.is_verified:
             self._outbox.enqueue(VERIFY, same_spelling(user.email))
+
+
+def _spellings(email: str) -> set[str]:
+    """Return an address as the outbox has it: a notice's recipient, or as others asked for it."""
+    return {email, same_spelling(email)}

@@ -11,6 +11,9 @@ WHOLE = "tests/mail/test_letters.py::test_a_letter_in_any_language_arrives_with_
 AHEAD = "tests/tick/test_ahead.py::test_a_job_that_is_ahead_is_reported_and_reset"
 TAKEN = "tests/tick/test_ahead.py::test_a_lease_of_the_future_is_taken_over"
 LONG_ADDRESS = "tests/contract/test_users.py::test_the_page_after_a_long_address[in-process]"
+MANAGER = "app/users/manager.py"
+DELIVERY = "app/mail/delivery.py"
+NOTICES = "tests/users/test_notices.py"
 
 MUTANTS = [
     Mutant(
@@ -105,6 +108,66 @@ MUTANTS = [
         [Edit("app/crypto/passwords.py", "return _is_cheaper(", "return True or _is_cheaper(")],
         ("sqlite",),
         "tests/crypto/test_passwords.py::test_a_hash_that_costs_an_attacker_as_much_stays",
+        "assert",
+    ),
+    Mutant(
+        "a letter for each of many requests",
+        [Edit(DELIVERY, "                await _merge(session, message)\n", "")],
+        ("sqlite",),
+        "tests/mail/test_outbox.py::test_equal_letters_that_wait_are_sent_as_one",
+        "assert",
+    ),
+    Mutant(
+        "a last attempt that takes the others along",
+        [
+            Edit(
+                DELIVERY,
+                "    if message.attempts >= MAX_ATTEMPTS:\n        return",
+                "    if False:\n        return",
+            )
+        ],
+        ("sqlite",),
+        "tests/mail/test_outbox.py::test_the_last_attempt_of_a_letter_leaves_the_others",
+        "assert",
+    ),
+    Mutant(
+        "a notice to the new address",
+        [
+            Edit(
+                MANAGER,
+                "enqueue(ADDRESS_CHANGED, address)",
+                "enqueue(ADDRESS_CHANGED, user.email)",
+            )
+        ],
+        ("sqlite",),
+        f"{NOTICES}::test_the_old_address_hears_of_the_change[its owner]",
+        "assert",
+    ),
+    Mutant(
+        "a password that changes quietly",
+        [Edit(MANAGER, "self._outbox.enqueue(PASSWORD_CHANGED, user.email)", "pass")],
+        ("sqlite",),
+        f"{NOTICES}::test_a_reset_is_a_change",
+        "assert",
+    ),
+    Mutant(
+        "an outbox that keeps a deleted account",
+        [Edit(MANAGER, "await self._outbox.forget(_spellings(found.email))", "pass")],
+        ("sqlite", "postgres", "mysql", "mariadb"),
+        f"{NOTICES}::test_the_outbox_forgets_a_deleted_account",
+        "assert",
+    ),
+    Mutant(
+        "a former address that stays",
+        [
+            Edit(
+                DELIVERY,
+                "if letter is not None and not letter.to_account",
+                "if False",
+            )
+        ],
+        ("sqlite",),
+        f"{NOTICES}::test_the_outbox_forgets_a_deleted_account",
         "assert",
     ),
 ]
