@@ -10,6 +10,7 @@ import structlog
 from aiolimiter import AsyncLimiter
 from fastapi import FastAPI
 
+from app.health import ReadinessCheck
 from app.http.body_limit import BodyLimitMiddleware
 from app.http.error_handlers import add_exception_handlers
 from app.http.request_log import RequestLogMiddleware
@@ -18,7 +19,7 @@ from app.http.transaction_retry import TransactionRetryMiddleware
 from app.jobs import JOBS, deliver_mail
 from app.logs import configure_logging
 from app.mail.courier import courier
-from app.resources import open_resources
+from app.resources import open_probe_database, open_resources
 from app.routes import add_routes
 from app.schema import revisions
 from app.settings.model import Settings
@@ -68,8 +69,13 @@ def _lifespan(settings: Settings) -> Any:
             if settings.runs_loop:
                 await stack.enter_async_context(courier(resources, deliver_mail))
                 await stack.enter_async_context(local_loop(runner))
-            limit = AsyncLimiter(tick.PER_MINUTE)
-            yield {"resources": resources, "runner": runner, "tick_limit": limit}
+            probe = await stack.enter_async_context(open_probe_database(settings, resources))
+            yield {
+                "resources": resources,
+                "runner": runner,
+                "tick_limit": AsyncLimiter(tick.PER_MINUTE),
+                "readiness": ReadinessCheck(runner, probe),
+            }
 
     return lifespan
 

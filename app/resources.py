@@ -36,10 +36,23 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         passwords.close()
 
 
-def _database(settings: Settings) -> Database:
+@asynccontextmanager
+async def open_probe_database(settings: Settings, resources: Resources) -> AsyncIterator[Database]:
+    """Give a database with one connection of its own, for probes while all others are in use.
+
+    On Lambda, where a process serves one request at a time, it is that of `resources`.
+    """
+    if settings.lambda_function is not None:
+        yield resources.database
+        return
+    async with _database(settings, connections=1) as database:
+        yield database
+
+
+def _database(settings: Settings, connections: int | None = None) -> Database:
     return Database(
         settings.database_url,
-        connections=settings.database_connections,
+        connections=connections or settings.database_connections,
         single=settings.lambda_function is not None,
         current_url=settings.current_database_url if settings.secrets else None,
     )

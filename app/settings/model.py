@@ -57,7 +57,7 @@ class Settings(BaseSettings):
         20,
         ge=1,
         le=1_000,
-        description="The most database connections of each process; on Lambda 1.",
+        description="The most database connections of each process, beside a probe's; on Lambda 1.",
     )
     secret_key: Annotated[SecretStr, AfterValidator(texts.one_word)] | None = Field(
         None,

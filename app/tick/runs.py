@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import delete, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.database.engine import Database
 from app.database.statements import database_now
 from app.tick import ahead
 from app.tick.job import Job, due_at
@@ -92,9 +93,9 @@ async def history(
     return [_run(row) for row in await session.scalars(newest)]
 
 
-async def late(runner: Runner) -> list[str]:
+async def late(runner: Runner, database: Database) -> list[str]:
     """Return a line for each job that is ahead, or whose lag exceeds LATE_PERIODS periods."""
-    async with runner.resources.database.transaction() as session:
+    async with database.transaction() as session:
         now = await database_now(session)
         seen = (await session.execute(select(TickJob.name, TickJob.done_through))).all()
     lines = []

@@ -13,6 +13,7 @@ TAKEN = "tests/tick/test_ahead.py::test_a_lease_of_the_future_is_taken_over"
 LONG_ADDRESS = "tests/contract/test_users.py::test_the_page_after_a_long_address[in-process]"
 MANAGER = "app/users/manager.py"
 DELIVERY = "app/mail/delivery.py"
+READINESS = "tests/http/test_readiness.py"
 NOTICES = "tests/users/test_notices.py"
 
 MUTANTS = [
@@ -169,5 +170,25 @@ MUTANTS = [
         ("sqlite",),
         f"{NOTICES}::test_the_outbox_forgets_a_deleted_account",
         "assert",
+    ),
+    Mutant(
+        "a probe that queues behind requests",
+        [
+            Edit(
+                "app/health.py",
+                "self._database = database",
+                "self._database = runner.resources.database",
+            )
+        ],
+        ("sqlite", "postgres"),
+        f"{READINESS}::test_a_busy_process_is_ready",
+        "TimeoutError|has not answered",
+    ),
+    Mutant(
+        "a probe that waits for a frozen server",
+        [Edit("app/health.py", "timeout=PROBE_SECONDS", "timeout=30")],
+        ("sqlite",),
+        f"{READINESS}::test_a_frozen_server_is_reported_before_the_probe_gives_up[postgresql]",
+        "TimeoutError|has not answered",
     ),
 ]

@@ -56,7 +56,7 @@ def test_a_job_that_is_ahead_is_reported_and_reset(in_resources: InResources) ->
         async with resources.database.transaction() as session:
             [status] = await runs.statuses(session, runner)
         assert status.state == "ahead"
-        [warning] = await runs.late(runner)
+        [warning] = await runs.late(runner, resources.database)
         assert "the job count does not run: a clock was ahead" in warning
         assert "30.0 days from now" in warning
         before = await counted(resources)
@@ -71,7 +71,7 @@ def test_a_job_that_is_ahead_is_reported_and_reset(in_resources: InResources) ->
             await asyncio.sleep(1)
         assert outcome.status == "done"
         assert await counted(resources) == before + 1
-        assert await runs.late(runner) == []
+        assert await runs.late(runner, resources.database) == []
         assert await runner.reset("count") is None
 
     in_resources(check)
