@@ -1,22 +1,32 @@
 """`keystead check`: the problems of an installation, with their remedies."""
 
 import os
+from collections.abc import Mapping
+from contextlib import aclosing
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
 from dotenv import dotenv_values
 from rich.table import Table
 
 from app.cli.console import Failure, out, plain, with_resources
+from app.errors import DatabaseUnavailable
+from app.ids import new_id
+from app.jobs import LETTERS
 from app.mail.transports import MailServerUnavailable, open_transport
 from app.resources import Resources
 from app.schema import revisions
 from app.settings.model import Settings
+from app.users.database import UserDatabase
+
+if TYPE_CHECKING:
+    from app.mail.delivery import Compose
 
 _PREFIX = "KEYSTEAD_"
 
 
 def check() -> None:
-    """Check settings, database, migrations and mail; name each problem and its remedy."""
+    """Check settings, database, migrations, mail and letters; name each problem and its remedy."""
     problems = with_resources(_find_problems, must_be_ready=False)
     table = Table("Part", "State")
     for part, problem in problems.items():
@@ -27,20 +37,54 @@ def check() -> None:
 
 
 async def _find_problems(resources: Resources) -> dict[str, str | None]:
-    settings = resources.settings
-    mail_problem = None
-    transport = open_transport(settings)
-    try:
-        await transport.check()
-    except MailServerUnavailable as error:
-        mail_problem = f"{error}: is KEYSTEAD_MAIL_URL right?"
-    await transport.aclose()
-    settings_problems = filter(None, [settings.half_configured(), *_misspelt()])
+    settings_problems = filter(None, [resources.settings.half_configured(), *_misspelt()])
+    database_problem = await revisions.find_problem(resources.database)
+    mail_problem = await _find_transport_problem(resources.settings)
+    if mail_problem is None and database_problem is None:
+        try:
+            mail_problem = await find_letter_problem(resources, LETTERS)
+        except DatabaseUnavailable as error:
+            database_problem = f"it takes no account: {error}"
     return {
         "settings": "; ".join(settings_problems) or None,
-        "database and migrations": await revisions.find_problem(resources.database),
+        "database and migrations": database_problem,
         "mail": mail_problem,
     }
+
+
+async def _find_transport_problem(settings: Settings) -> str | None:
+    async with aclosing(open_transport(settings)) as transport:
+        try:
+            await transport.check()
+        except MailServerUnavailable as error:
+            return f"{error}: is KEYSTEAD_MAIL_URL right?"
+    return None
+
+
+async def find_letter_problem(resources: Resources, letters: Mapping[str, "Compose"]) -> str | None:
+    """Return the first of `letters` that cannot be written, with the error, or None.
+
+    Each is composed for an account that is created for it and rolled back, and written as it
+    would be sent.
+    """
+    # Other commands, the server among them, save the templates' memory.
+    from app.mail.messages import write_message
+
+    async with resources.database.transaction() as session:
+        message_id = new_id()
+        values = {"email": f"{message_id.hex}@example.org", "hashed_password": "!"}
+        user = await UserDatabase(session).create(values)
+        try:
+            for name, compose in letters.items():
+                try:
+                    letter = await compose(resources, session, user.email)
+                    if letter is not None:
+                        write_message(resources.settings, letter, message_id).as_bytes()
+                except Exception as error:  # of any kind: a template is code of its owner's
+                    return f"the letter {name} cannot be written: {type(error).__name__}: {error}"
+        finally:
+            await session.rollback()
+    return None
 
 
 def _misspelt() -> list[str]:

@@ -14,6 +14,7 @@ LONG_ADDRESS = "tests/contract/test_users.py::test_the_page_after_a_long_address
 MANAGER = "app/users/manager.py"
 DELIVERY = "app/mail/delivery.py"
 READINESS = "tests/http/test_readiness.py"
+WRITTEN = "tests/cli/test_check.py"
 NOTICES = "tests/users/test_notices.py"
 
 MUTANTS = [
@@ -190,5 +191,25 @@ MUTANTS = [
         ("sqlite",),
         f"{READINESS}::test_a_frozen_server_is_reported_before_the_probe_gives_up[postgresql]",
         "TimeoutError|has not answered",
+    ),
+    Mutant(
+        "a check that leaves its account",
+        [Edit("app/cli/check.py", "await session.rollback()", "pass")],
+        ("sqlite", "mysql"),
+        f"{WRITTEN}::test_each_letter_is_written_for_an_account_that_is_rolled_back",
+        "assert",
+    ),
+    Mutant(
+        "a check that writes no letter",
+        [
+            Edit(
+                "app/cli/check.py",
+                "write_message(resources.settings, letter, message_id).as_bytes()",
+                "pass",
+            )
+        ],
+        ("sqlite",),
+        f"{WRITTEN}::test_a_letter_that_cannot_be_written_is_named[without_link]",
+        "assert",
     ),
 ]
