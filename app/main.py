@@ -43,6 +43,8 @@ def create_app(settings: Settings) -> FastAPI:
         strict_content_type=False,
         docs_url=None,
         redoc_url=None,
+        # It would redirect to the address in the request's Host.
+        redirect_slashes=False,
         telemetry=None if _HAS_TELEMETRY else {"tracing": False, "metrics": False, "logs": False},
     )
     app.add_middleware(TransactionRetryMiddleware)
