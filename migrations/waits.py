@@ -65,7 +65,7 @@ async def migration_lock(engine: AsyncEngine, say: Say) -> AsyncIterator[None]:
 async def _lock(engine: AsyncEngine) -> AsyncIterator[Callable[[], Awaitable[bool]]]:
     """Give a function that tries to take the lock without waiting. It is released at the end."""
     if engine.dialect.name == "sqlite":
-        file = FileLock(f"{engine.url.database}.migrate.lock", timeout=0)
+        file = FileLock(f"{engine.url.database}.migrate.lock", timeout=0, mode=0o600)
 
         async def take_file() -> bool:
             try:

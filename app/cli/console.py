@@ -5,7 +5,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.database.errors import TransactionConflict
 from app.errors import DatabaseUnavailable
-from app.folders import make_private
+from app.folders import make_private, make_private_file
 from app.logs import configure_logging
 from app.resources import Resources, open_resources
 from app.schema import revisions
@@ -99,6 +99,8 @@ def check_database_file(settings: Settings) -> None:
     if file is None:
         return
     make_private(file.parent)
+    with suppress(OSError):
+        make_private_file(file)
     try:
         with closing(sqlite3.connect(file)) as connection:
             connection.execute("PRAGMA schema_version")

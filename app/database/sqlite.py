@@ -1,5 +1,6 @@
 """SQLite: its arguments, and event listeners that give it the servers' isolation."""
 
+from contextlib import suppress
 from pathlib import Path
 from ssl import SSLContext
 from typing import Any
@@ -9,7 +10,7 @@ from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from app.database import limits
-from app.folders import make_private
+from app.folders import make_private, make_private_file
 
 LOCK = "keystead_lock"
 """The execution option of a SELECT that locks its rows."""
@@ -37,6 +38,9 @@ def register_events(engine: sqlalchemy.Engine, path: str | None) -> None:
     """
     if path and path != ":memory:":
         make_private(Path(path).parent)
+        # SQLite would create it with mode 0644, and says better why it cannot.
+        with suppress(OSError):
+            make_private_file(Path(path))
 
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: DBAPIConnection, _: object) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
-from app.folders import make_private
+from app.folders import make_private, open_private
 from app.settings.model import Settings
 
 OPERATION_SECONDS = 10
@@ -64,7 +64,9 @@ class FolderTransport:
             draft = self._path / f"{name}.{os.getpid()}.draft"
             try:
                 # Lines end as this system's files do: grep finds a token without a CR.
-                draft.write_bytes(message.as_bytes(policy=message.policy.clone(linesep=os.linesep)))
+                content = message.as_bytes(policy=message.policy.clone(linesep=os.linesep))
+                with open(draft, "wb", opener=open_private) as file:
+                    file.write(content)
                 draft.replace(self._path / f"{name}.eml")
             finally:
                 draft.unlink(missing_ok=True)

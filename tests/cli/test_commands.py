@@ -1,5 +1,6 @@
 """The `keystead` command, as an operator calls it."""
 
+import os
 import socket
 import stat
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 from app.schema.revisions import ROOT, head
 from app.settings.model import Settings
 from tests.databases import in_database
-from tests.service import PASSWORD, make_environment, over_tcp, run_command
+from tests.service import PASSWORD, in_process, make_environment, over_tcp, run_command
 
 
 @pytest.fixture
@@ -246,6 +247,22 @@ def test_created_folders_are_private(folder: Path) -> None:
     run_command(environment, "check")
     for made in ("var", "var/deep", "mail"):
         assert stat.S_IMODE((folder / made).stat().st_mode) == 0o700
+
+
+@pytest.mark.only("sqlite")
+def test_created_files_are_private_in_a_folder_that_is_not(folder: Path) -> None:
+    """Of the database, its lock and its mail; the umask is the usual one."""
+    place = folder / "mail"
+    place.mkdir(mode=0o755)
+    before = os.umask(0o022)
+    try:
+        with in_process(folder, database_url=f"sqlite+aiosqlite:///{place}/app.db") as service:
+            service.letter(service.register().email)
+            made = {path.name: stat.S_IMODE(path.stat().st_mode) for path in place.iterdir()}
+    finally:
+        os.umask(before)
+    assert {"app.db", "app.db-wal", "app.db-shm", "app.db.migrate.lock"} < made.keys()
+    assert set(made.values()) == {0o600}
 
 
 @pytest.mark.only("sqlite")
