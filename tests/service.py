@@ -118,8 +118,11 @@ class Service:
         return self.inboxes[address]
 
     def token(self, address: str) -> str:
-        """Return the token in the next message to `address`."""
-        return token_in(self.letter(address))
+        """Return the token in the next message to `address` that has one."""
+        while True:
+            token = find_token(self.letter(address))
+            if token is not None:
+                return token
 
 
 def get(url: str, headers: dict[str, str] | None = None) -> httpx2.Response:
@@ -151,7 +154,14 @@ def text_of(message: EmailMessage) -> str:
 
 def token_in(message: EmailMessage) -> str:
     """Return the line of a message that is a token."""
-    return next(line for line in text_of(message).splitlines() if line.startswith("eyJ"))
+    token = find_token(message)
+    assert token is not None, f"{message['Subject']} has no token"
+    return token
+
+
+def find_token(message: EmailMessage) -> str | None:
+    """Return the line of a message that is a token; None for a notice."""
+    return next((line for line in text_of(message).splitlines() if line.startswith("eyJ")), None)
 
 
 def make_environment(folder: Path, **settings: str) -> dict[str, str]:

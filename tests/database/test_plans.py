@@ -19,7 +19,7 @@ from app.users.tables import User
 from tests import databases
 from tests.databases import database_url
 from tests.databases.server import open_engine
-from tests.service import TICK_TOKEN, Service, bearer, in_process, token_in
+from tests.service import TICK_TOKEN, Service, bearer, in_process
 
 ROWS = 20_000  # MySQL reads and sorts a table of a tenth of it
 GROWING = ("user_account", "user_session", "mail_message", "tick_run")
@@ -100,11 +100,11 @@ def tour(service: Service) -> None:
     headers = service.login(person)
     client.get("/users/me", headers=headers)
     client.patch("/users/me", headers=headers, json={"password": "another one"})
-    token = token_in(service.letter(person.email))
+    token = service.token(person.email)
     client.post("/auth/verify", json={"token": token})
     client.post("/auth/request-verify-token", json={"email": person.email})
     client.post("/auth/forgot-password", json={"email": person.email})
-    token = token_in(service.letter(person.email))
+    token = service.token(person.email)
     client.post("/auth/reset-password", json={"token": token, "password": "yet another"})
     client.post("/auth/jwt/logout", headers=headers)
 

@@ -21,7 +21,7 @@ def _message(number: int, **values: object) -> dict[str, object]:
 ROWS: Rows = {
     "mail_message": [
         _message(1),
-        _message(2, attempts=3, error="the server said: 🤷 " + "e" * 5_000),
+        _message(2, letter="reset-password", attempts=3, error="it said: 🤷 " + "e" * 5_000),
         _message(3, state="sent", attempts=1, finished_at=moment(2026, 500_000)),
         _message(4, state="dead", attempts=10, finished_at=moment(2026), error="away"),
         _message(5, state="dropped", address="💀@camelot.bt", finished_at=moment(2026)),
@@ -32,7 +32,7 @@ LOSES: Losses = {"mail_message": None}
 
 def read_back(service: Service) -> None:
     service.command("tick", "--job", "mail")
-    for _ in range(2):
-        proof = token_in(service.letter("lancelot@camelot.bt"))
+    sent = [service.letter("lancelot@camelot.bt") for _ in range(2)]
+    [proof] = [token_in(letter) for letter in sent if "Confirm" in letter["Subject"]]
     assert service.client.post("/auth/verify", json={"token": proof}).status_code == 200
     assert len(service.letters("lancelot@camelot.bt")) == 2
