@@ -38,9 +38,12 @@ def register_events(engine: sqlalchemy.Engine, path: str | None) -> None:
     """
     if path and path != ":memory:":
         make_private(Path(path).parent)
-        # SQLite would create it with mode 0644, and says better why it cannot.
-        with suppress(OSError):
-            make_private_file(Path(path))
+
+        @event.listens_for(engine, "do_connect")
+        def create_private(*_: object) -> None:
+            # SQLite would create the file with mode 0644, and says better why it cannot.
+            with suppress(OSError):
+                make_private_file(Path(path))
 
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: DBAPIConnection, _: object) -> None:
