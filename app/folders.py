@@ -23,6 +23,9 @@ def open_private(path: str, flags: int) -> int:
 
 
 def make_private_file(path: Path) -> None:
-    """Create an empty file with mode 0600 unless it exists. Raises OSError."""
-    with suppress(FileExistsError):
+    """Create an empty file with mode 0600 unless it exists.
+
+    Raises nothing: whoever opens the file next says better why it cannot be created.
+    """
+    with suppress(OSError):
         open(path, "xb", opener=open_private).close()

@@ -5,7 +5,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -99,8 +99,7 @@ def check_database_file(settings: Settings) -> None:
     if file is None:
         return
     make_private(file.parent)
-    with suppress(OSError):
-        make_private_file(file)
+    make_private_file(file)
     try:
         with closing(sqlite3.connect(file)) as connection:
             connection.execute("PRAGMA schema_version")

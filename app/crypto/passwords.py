@@ -63,7 +63,9 @@ class _Argon2(Argon2Hasher):
         )
 
     def check_needs_rehash(self, hash: str | bytes) -> bool:
-        return _is_cheaper(extract_parameters(str(hash)), self._ours)
+        return _is_cheaper(
+            extract_parameters(hash if isinstance(hash, str) else hash.decode()), self._ours
+        )
 
 
 def _is_cheaper(stored: Parameters, ours: Parameters) -> bool:

@@ -1,6 +1,5 @@
 """SQLite: its arguments, and event listeners that give it the servers' isolation."""
 
-from contextlib import suppress
 from pathlib import Path
 from ssl import SSLContext
 from typing import Any
@@ -41,9 +40,8 @@ def register_events(engine: sqlalchemy.Engine, path: str | None) -> None:
 
         @event.listens_for(engine, "do_connect")
         def create_private(*_: object) -> None:
-            # SQLite would create the file with mode 0644, and says better why it cannot.
-            with suppress(OSError):
-                make_private_file(Path(path))
+            # SQLite would create the file with mode 0644.
+            make_private_file(Path(path))
 
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: DBAPIConnection, _: object) -> None:

@@ -15,6 +15,7 @@ MANAGER = "app/users/manager.py"
 DELIVERY = "app/mail/delivery.py"
 READINESS = "tests/http/test_readiness.py"
 WRITTEN = "tests/cli/test_check.py"
+PRIVATE = "tests/cli/test_commands.py::test_created_files_are_private_in_a_folder_that_is_not"
 NOTICES = "tests/users/test_notices.py"
 
 MUTANTS = [
@@ -156,14 +157,14 @@ MUTANTS = [
         "a probe that queues behind requests",
         [
             Edit(
-                "app/health.py",
-                "self._database = database",
-                "self._database = runner.resources.database",
+                "app/main.py",
+                "ReadinessCheck(runner, probe)",
+                "ReadinessCheck(runner, resources.database)",
             )
         ],
         ("sqlite", "postgres"),
         f"{READINESS}::test_a_busy_process_is_ready",
-        "TimeoutError|has not answered",
+        "has not answered|assert",
     ),
     Mutant(
         "a probe that waits for a frozen server",
@@ -190,6 +191,54 @@ MUTANTS = [
         ],
         ("sqlite",),
         f"{WRITTEN}::test_a_letter_that_cannot_be_written_is_named[without_link]",
+        "assert",
+    ),
+    Mutant(
+        "a letter for each spelling",
+        [Edit("app/auth/reset.py", "same_spelling(email))", "email)")],
+        ("sqlite",),
+        f"{NOTICES}::test_requests_in_any_spelling_are_equal",
+        "assert",
+    ),
+    Mutant(
+        "a spelling of another address",
+        [Edit("app/users/emails.py", "key if email_key(key) == key else email", "key")],
+        ("sqlite",),
+        f"{NOTICES}::test_a_spelling_is_of_the_same_address",
+        "assert",
+    ),
+    Mutant(
+        "a notice of the password to the new address",
+        [
+            Edit(
+                MANAGER,
+                "enqueue(PASSWORD_CHANGED, address)",
+                "enqueue(PASSWORD_CHANGED, user.email)",
+            )
+        ],
+        ("sqlite",),
+        f"{NOTICES}::test_the_old_address_hears_of_both_at_once",
+        "assert",
+    ),
+    Mutant(
+        "a redirect to the request's host",
+        [Edit("app/main.py", "redirect_slashes=False", "redirect_slashes=True")],
+        ("sqlite",),
+        "tests/http/test_addresses.py::test_no_answer_repeats_the_host",
+        "assert",
+    ),
+    Mutant(
+        "a database that everybody may read",
+        [Edit("app/folders.py", "os.open(path, flags, 0o600)", "os.open(path, flags, 0o644)")],
+        ("sqlite",),
+        PRIVATE,
+        "assert",
+    ),
+    Mutant(
+        "a lock that everybody may read",
+        [Edit("migrations/waits.py", ", mode=0o600", "")],
+        ("sqlite",),
+        PRIVATE,
         "assert",
     ),
 ]

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from app.users.emails import email_key, same_spelling
+from tests.databases import in_database
 from tests.service import (
     WAIT_SECONDS,
     Account,
@@ -101,3 +103,22 @@ def test_nobody_hears_of_what_stays(tmp_path: Path) -> None:
             assert refused.status_code in (400, 422)
         change(service, person, "its owner", email=person.email)
         assert_subjects(service, person.email, CONFIRM)
+
+
+@pytest.mark.only("sqlite")
+def test_requests_in_any_spelling_are_equal(tmp_path: Path) -> None:
+    """Nothing is sent: the mail server does not answer."""
+    with in_process(tmp_path, mail_url="smtp://127.0.0.1:1") as service:
+        service.register("fiona@camelot.bt")
+        for typed in ("FIONA@camelot.bt", "\ufb01ona@CAMELOT.bt", "fiona@camelot.bt"):
+            for path in ("/auth/forgot-password", "/auth/request-verify-token"):
+                assert service.client.post(path, json={"email": typed}).status_code == 202
+        rows = in_database(service.folder, "SELECT DISTINCT address FROM mail_message")
+        assert rows == [("fiona@camelot.bt",)]
+
+
+@pytest.mark.only("sqlite")
+def test_a_spelling_is_of_the_same_address() -> None:
+    """Also of characters that are folded twice."""
+    for email in ("fiona@camelot.bt", "\u02d8\u0f77\u0345\u031f\u22aa@camelot.bt"):
+        assert email_key(same_spelling(email)) == email_key(email)
