@@ -1,6 +1,7 @@
 """The health probes."""
 
 import asyncio
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -40,11 +41,13 @@ class ReadinessCheck:
     """Asks the database whether requests can be served, and answers within PROBE_SECONDS.
 
     `database`: one whose connection no request uses, since a busy process is not a broken one.
-    Probes that come while one is asking share its answer.
+    `tables`: the names of those that requests need. Probes that come while one is asking share its
+    answer.
     """
 
-    def __init__(self, runner: Runner, database: Database) -> None:
+    def __init__(self, runner: Runner, database: Database, tables: Collection[str]) -> None:
         self._runner = runner
+        self._tables = tables
         self._database = database
         self._asking: asyncio.Task[Readiness] | None = None
 
@@ -58,7 +61,7 @@ class ReadinessCheck:
         return self._asking.result()
 
     async def _ask(self) -> Readiness:
-        reason = await revisions.find_problem(self._database)
+        reason = await revisions.find_problem(self._database, self._tables)
         if reason is not None:
             return Readiness(status="unavailable", reason=reason)
         return Readiness(warnings=await runs.late(self._runner, self._database))

@@ -19,6 +19,7 @@ from app.http.transaction_retry import TransactionRetryMiddleware
 from app.jobs import JOBS, deliver_mail
 from app.logs import configure_logging
 from app.mail.courier import courier
+from app.models import TABLES
 from app.resources import open_probe_database, open_resources
 from app.routes import add_routes
 from app.schema import revisions
@@ -65,7 +66,7 @@ def _lifespan(settings: Settings) -> Any:
             runner = Runner(resources, JOBS)
             # On Lambda the deployment migrates, and each process that starts would check again.
             if settings.lambda_function is None:
-                problem = await revisions.find_problem(resources.database)
+                problem = await revisions.find_problem(resources.database, TABLES)
                 if problem is not None:
                     log.error("not ready", reason=problem)
             if settings.runs_loop:
@@ -76,7 +77,7 @@ def _lifespan(settings: Settings) -> Any:
                 "resources": resources,
                 "runner": runner,
                 "tick_limit": AsyncLimiter(tick.PER_MINUTE),
-                "readiness": ReadinessCheck(runner, probe),
+                "readiness": ReadinessCheck(runner, probe, TABLES),
             }
 
     return lifespan

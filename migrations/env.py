@@ -11,10 +11,11 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.autogenerate.render import _repr_type
 from alembic.operations import MigrationScript
 from alembic.runtime.migration import MigrationContext, MigrationInfo
-from sqlalchemy import Connection, TypeDecorator
+from sqlalchemy import Connection, TypeDecorator, inspect
 
 from app.database.engine import Database
 from app.models import metadata
+from app.schema.version_table import VERSION_TABLE, may_be_former, read_former, takeover_sql
 from app.settings.model import Settings
 from migrations.orphans import refuse_orphans
 from migrations.waits import migration_lock, patiently
@@ -36,8 +37,15 @@ def configure(**target: Any) -> None:
         render_item=render_plain_type,
         process_revision_directives=number_the_revision,
         on_version_apply=finish_revision,
+        version_table=VERSION_TABLE,
+        include_name=is_ours,
         **target,
     )
+
+
+def is_ours(name: str | None, kind: str, _: Any) -> bool:
+    """Return whether autogenerate may look at a table: the database may have others' too."""
+    return kind != "table" or name in metadata.tables
 
 
 def _dialect(target: dict[str, Any]) -> str:
@@ -56,7 +64,7 @@ def render_plain_type(kind: str, item: Any, autogen: AutogenContext) -> str | Li
 def number_the_revision(
     migration: MigrationContext, revision: Any, directives: Iterable[MigrationScript]
 ) -> None:
-    """Number a new revision after the newest: 0008_slug.py."""
+    """Number a new revision after the newest: 0009_slug.py."""
     head = context.script.get_current_head() or "0"
     for directive in directives:
         directive.rev_id = f"{int(head) + 1:04d}"
@@ -74,7 +82,8 @@ def check_foreign_keys(ctx: MigrationContext) -> None:
     """Refuse to commit a revision that left orphaned rows: SQLite does not check."""
     if ctx.dialect.name == "sqlite" and not ctx.as_sql:
         assert ctx.connection is not None
-        orphans = ctx.connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+        found = ctx.connection.exec_driver_sql("PRAGMA foreign_key_check")
+        orphans = [row for row in found if row[0] in metadata.tables]
         if orphans:
             raise RuntimeError(f"rows without their parent after this revision: {orphans[:10]}")
 
@@ -89,13 +98,29 @@ def migrate(connection: Connection) -> None:
             raise RuntimeError("foreign keys are still on: is a transaction open?")
         connection.commit()
     configure(connection=connection)
+    take_over(connection)
     if context.get_head_revision() not in context.get_context().get_current_heads():
-        refuse_orphans(connection)
+        refuse_orphans(connection, metadata.tables)
     connection.commit()
     with context.begin_transaction():
         context.run_migrations()
     if sqlite:
         connection.exec_driver_sql("PRAGMA foreign_keys=ON")
+
+
+def take_over(connection: Connection) -> None:
+    """Record the revision that only `alembic_version` has, if that is ours."""
+    former = read_former(inspect(connection))
+    if former is not None and not context.get_context().get_current_heads():
+        context.get_context().stamp(context.script, former[0])
+
+
+def take_over_offline() -> None:
+    """Print the same for a database that is at the revision to start from."""
+    start = context.get_starting_revision_argument()
+    if may_be_former(str(start)):
+        for statement in takeover_sql(str(start)):
+            context.execute(statement)
 
 
 async def migrate_online(url: str) -> None:
@@ -116,6 +141,7 @@ database_url = context.config.attributes.get("database_url") or Settings().datab
 if context.is_offline_mode():
     configure(url=database_url, literal_binds=True, dialect_opts={"paramstyle": "named"})
     with context.begin_transaction():
+        take_over_offline()
         context.run_migrations()
 else:
     asyncio.run(migrate_online(database_url))

@@ -1,5 +1,6 @@
 """Orphaned rows, as an import without foreign key checks leaves them."""
 
+from collections.abc import Collection
 from typing import Any
 
 from alembic.util import CommandError
@@ -8,10 +9,13 @@ from sqlalchemy import Column, Connection, MetaData, Table, exists, inspect, sel
 SHOWN = 10
 
 
-def refuse_orphans(connection: Connection) -> None:
-    """Raise CommandError, before any change, if rows lack their parent. The message names them."""
+def refuse_orphans(connection: Connection, tables: Collection[str]) -> None:
+    """Raise CommandError, before any change, if rows of `tables` lack their parent.
+
+    The message names the rows. A table that does not exist yet has none.
+    """
     inspector = inspect(connection)
-    for name in inspector.get_table_names():
+    for name in sorted(set(inspector.get_table_names()) & set(tables)):
         for key in inspector.get_foreign_keys(name):
             orphans = _orphans(connection, name, key)
             if orphans:

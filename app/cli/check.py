@@ -14,6 +14,7 @@ from app.errors import DatabaseUnavailable
 from app.ids import new_id
 from app.jobs import LETTERS
 from app.mail.transports import MailServerUnavailable, open_transport
+from app.models import TABLES
 from app.resources import Resources
 from app.schema import revisions
 from app.settings.model import Settings
@@ -38,7 +39,7 @@ def check() -> None:
 
 async def _find_problems(resources: Resources) -> dict[str, str | None]:
     settings_problems = filter(None, [resources.settings.half_configured(), *_misspelt()])
-    database_problem = await revisions.find_problem(resources.database)
+    database_problem = await revisions.find_problem(resources.database, TABLES)
     mail_problem = await _find_transport_problem(resources.settings)
     if mail_problem is None and database_problem is None:
         try:

@@ -17,6 +17,7 @@ from app.database.errors import TransactionConflict
 from app.errors import DatabaseUnavailable
 from app.folders import make_private, make_private_file
 from app.logs import configure_logging
+from app.models import TABLES
 from app.resources import Resources, open_resources
 from app.schema import revisions
 from app.settings.model import Settings
@@ -130,7 +131,7 @@ def with_resources(
         configure_logging(settings.log_level, as_json=settings.is_production)
         async with open_resources(settings) as resources:
             if must_be_ready:
-                problem = await revisions.find_problem(resources.database)
+                problem = await revisions.find_problem(resources.database, TABLES)
                 if problem is not None:
                     raise Failure(problem)
             return await work(resources)

@@ -3,13 +3,17 @@
 from collections.abc import Collection
 from typing import NamedTuple
 
-from sqlalchemy import inspect, text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import Connection, inspect
 
 from app.database.engine import Database
-from app.schema.revisions import Revisions, head, is_known, names, read_revisions
+from app.schema.revisions import Revisions, head, incomplete, is_known, names, read_revisions
+from app.schema.version_table import (
+    FORMER_TABLE,
+    VERSION_TABLE,
+    missing_columns,
+    read_recorded,
+)
 
-VERSION_TABLE = "alembic_version"
 _BATCH_PREFIX = "_alembic_tmp_"
 _FIRST_TABLE = "user_account"
 """The only table of revision 0001."""
@@ -20,10 +24,16 @@ class PreflightError(Exception):
 
 
 class _State(NamedTuple):
-    """The revisions in the version table (None: there is no such table), and all tables."""
+    """The state of a database before a migration.
+
+    `recorded`: the revisions in the version table, None if there is no such table. `tables`: those
+    of the schema in which new ones are created, other applications' among them. `missing`: the
+    columns that the recorded revision should have.
+    """
 
     recorded: list[str] | None
     tables: frozenset[str]
+    missing: list[str]
 
 
 async def check_migratable(url: str, ours: Collection[str]) -> Revisions:
@@ -54,23 +64,21 @@ async def find_problem(database: Database, ours: Collection[str]) -> str | None:
 async def _read_state(database: Database) -> _State:
     async with database.transaction() as session:
         connection = await session.connection()
-        tables = await connection.run_sync(lambda c: frozenset(inspect(c).get_table_names()))
-        recorded = await _read_versions(session) if VERSION_TABLE in tables else None
-    return _State(recorded, tables)
+        return await connection.run_sync(_read)
 
 
-async def _read_versions(session: AsyncSession) -> list[str]:
-    found = await session.scalars(text("SELECT version_num FROM alembic_version ORDER BY 1"))
-    return list(found)
+def _read(connection: Connection) -> _State:
+    inspector = inspect(connection)
+    recorded = read_recorded(inspector)
+    # Without the schema's name, all those of PostgreSQL's search path.
+    tables = frozenset(inspector.get_table_names(inspector.default_schema_name))
+    is_known_one = recorded is not None and len(recorded) == 1 and is_known(recorded[0])
+    missing = missing_columns(inspector, recorded[0]) if recorded and is_known_one else []
+    return _State(recorded, tables, missing)
 
 
 def _judge(state: _State, ours: Collection[str], dialect: str) -> str | None:
     recorded = state.recorded or []
-    if recorded == [head()]:
-        return None
-    for table in state.tables:
-        if table.startswith(_BATCH_PREFIX):
-            return _unfinished_batch(table, state.tables)
     if len(recorded) > 1:
         return (
             f"{VERSION_TABLE} holds {' and '.join(recorded)}: record the one it is at with "
@@ -80,8 +88,19 @@ def _judge(state: _State, ours: Collection[str], dialect: str) -> str | None:
         return (
             f"it is at revision {recorded[0]!r}, which is none of Keystead's: name another database"
         )
+    if recorded and state.tables.isdisjoint({VERSION_TABLE, FORMER_TABLE}):
+        return (
+            f"its {VERSION_TABLE} is in another schema than the one in which new tables would be "
+            "created: put that schema first in the search path"
+        )
+    if recorded != [head()]:
+        for table in sorted(ours):
+            if _BATCH_PREFIX + table in state.tables:
+                return _unfinished_batch(table, state.tables)
+    if recorded:
+        return _missing(recorded[0], state, ours)
     found = sorted(state.tables & set(ours))
-    if recorded or not found or _killed_in_first_revision(state, dialect):
+    if not found or _killed_in_first_revision(state, found, dialect):
         return None
     missing = "missing" if state.recorded is None else "empty"
     return (
@@ -91,14 +110,21 @@ def _judge(state: _State, ours: Collection[str], dialect: str) -> str | None:
     )
 
 
-def _killed_in_first_revision(state: _State, dialect: str) -> bool:
+def _missing(revision: str, state: _State, ours: Collection[str]) -> str | None:
+    """Return which parts of the schema at `revision` are not there, or None."""
+    lost = set(ours) - state.tables if revision == head() else set()
+    gone = sorted(lost | {column for column in state.missing if column.split(".")[0] not in lost})
+    return incomplete(revision, gone) if gone else None
+
+
+def _killed_in_first_revision(state: _State, found: list[str], dialect: str) -> bool:
     """Return whether revision 0001 was interrupted: MySQL and MariaDB commit each statement."""
-    return dialect in ("mysql", "mariadb") and state.tables <= {_FIRST_TABLE, VERSION_TABLE}
+    return dialect in ("mysql", "mariadb") and found == [_FIRST_TABLE] and state.recorded == []
 
 
-def _unfinished_batch(draft: str, tables: Collection[str]) -> str:
-    """Explain the table that another tool's SQLite migration left when it was killed."""
-    table = draft.removeprefix(_BATCH_PREFIX)
+def _unfinished_batch(table: str, tables: Collection[str]) -> str:
+    """Explain the draft of `table` that another tool's SQLite migration left when it was killed."""
+    draft = _BATCH_PREFIX + table
     remedy = (
         f"check that {table} is complete, then DROP TABLE {draft}"
         if table in tables

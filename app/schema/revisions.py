@@ -1,16 +1,18 @@
 """The revisions of the schema: which this release knows, and where a database is."""
 
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import structlog
-from sqlalchemy import text
+from sqlalchemy import Connection, Inspector, inspect
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database.engine import Database
 from app.database.errors import TransactionConflict
 from app.errors import DatabaseUnavailable
+from app.schema.version_table import read_recorded
 
 log = structlog.get_logger()
 
@@ -87,20 +89,40 @@ def plan(target: str, current: str | None) -> list[str]:
 
 async def read_revisions(session: AsyncSession) -> Revisions:
     """Read the database's revision. Raises DatabaseUnavailable."""
-    await session.execute(text("SELECT 1"))
-    try:
-        current = await session.scalar(text("SELECT version_num FROM alembic_version"))
-    except DatabaseUnavailable:
-        current = None  # no such table
-    return Revisions(current, head())
+    connection = await session.connection()
+    return await connection.run_sync(lambda c: _read(inspect(c)))
 
 
-async def find_problem(database: Database) -> str | None:
-    """Return why no request can be served now, with the remedy; None if all is well."""
+def _read(inspector: Inspector) -> Revisions:
+    return Revisions(next(iter(read_recorded(inspector) or []), None), head())
+
+
+async def find_problem(database: Database, tables: Collection[str]) -> str | None:
+    """Return why no request can be served now, with the remedy; None if all is well.
+
+    `tables`: the names of those that a request may need.
+    """
+
+    def find(connection: Connection) -> str | None:
+        inspector = inspect(connection)
+        found = _read(inspector)
+        if not found.usable:
+            return found.remedy
+        missing = sorted(set(tables).difference(inspector.get_table_names()))
+        return incomplete(found.current, missing) if missing else None
+
     try:
         async with database.transaction() as session:
-            found = await read_revisions(session)
+            connection = await session.connection()
+            return await connection.run_sync(find)
     except (DatabaseUnavailable, TransactionConflict) as error:
         log.error("database unavailable", error=str(error))
         return "the database does not answer: is KEYSTEAD_DATABASE_URL right, and is it running?"
-    return None if found.usable else found.remedy
+
+
+def incomplete(revision: str | None, missing: Collection[str]) -> str:
+    """Return the problem of a schema that lacks parts of its revision, and the remedy."""
+    return (
+        f"the database is recorded at revision {revision}, but {', '.join(missing)} is missing: "
+        "restore it from a backup, or name another one"
+    )

@@ -99,7 +99,7 @@ def migrating(folder: Path) -> Iterator[None]:
 
 def tables(folder: Path) -> int:
     try:
-        return int(in_database(folder, "SELECT count(*) FROM alembic_version")[0][0])
+        return int(in_database(folder, "SELECT count(*) FROM keystead_version")[0][0])
     except Exception:
         return 0
 
@@ -107,7 +107,7 @@ def tables(folder: Path) -> int:
 def test_created_updated_and_deleted(tmp_path: Path, stack: CloudFormation) -> None:
     with function(tmp_path) as migrate:
         migrate.invoke(stack.event("Create"))
-        [(revision,)] = in_database(tmp_path, "SELECT version_num FROM alembic_version")
+        [(revision,)] = in_database(tmp_path, "SELECT version_num FROM keystead_version")
         assert stack.answers.pop() == {
             "Status": "SUCCESS",
             "PhysicalResourceId": "keystead-schema",
@@ -127,18 +127,18 @@ def test_created_updated_and_deleted(tmp_path: Path, stack: CloudFormation) -> N
 
 
 def test_a_roll_back_leaves_the_newer_schema_alone(desk: Path, stack: CloudFormation) -> None:
-    in_database(desk, "UPDATE alembic_version SET version_num = '9999'")
+    in_database(desk, "UPDATE keystead_version SET version_num = '9999'")
     with function(desk) as migrate:
         migrate.invoke(stack.event("Update", OldResourceProperties={"Version": "2"}))
     [told] = stack.answers
     assert (told["Status"], told["Data"]) == ("SUCCESS", {"Revision": "9999"})
-    assert in_database(desk, "SELECT version_num FROM alembic_version") == [("9999",)]
+    assert in_database(desk, "SELECT version_num FROM keystead_version") == [("9999",)]
 
 
 def test_a_database_that_cannot_be_migrated_is_left_alone(
     desk: Path, stack: CloudFormation
 ) -> None:
-    in_database(desk, "UPDATE alembic_version SET version_num = 'strange'")
+    in_database(desk, "UPDATE keystead_version SET version_num = 'strange'")
     with function(desk) as migrate:
         migrate.invoke(stack.event("Update"))
         [told] = stack.answers
@@ -278,4 +278,6 @@ def test_by_hand(tmp_path: Path) -> None:
     with function(tmp_path) as migrate:
         said = migrate.invoke({})
         assert said == migrate.invoke({})
-    assert in_database(tmp_path, "SELECT version_num FROM alembic_version") == [(said["revision"],)]
+    assert in_database(tmp_path, "SELECT version_num FROM keystead_version") == [
+        (said["revision"],)
+    ]

@@ -171,7 +171,7 @@ def test_tick_status_and_history(environment: dict[str, str], folder: Path) -> N
     said = run_command(environment, "tick", "status")
     assert said.count("new") == 3
     run_command(environment, "tick", "--job", "count", "--at", "2026-01-01T00:00:00Z")
-    in_database(folder, "ALTER TABLE tick_counter RENAME TO elsewhere")
+    in_database(folder, "ALTER TABLE tick_counter RENAME COLUMN value TO elsewhere")
     run_command(environment, "tick", "--job", "count", "--at", "2026-01-01T00:00:10Z", code=1)
     said = run_command(environment, "tick", "status")
     assert "failing, late" in said
@@ -180,7 +180,7 @@ def test_tick_status_and_history(environment: dict[str, str], folder: Path) -> N
     assert said.index("2026-01-01T00:00:10Z") < said.index("2026-01-01T00:00:00Z")
     assert "{'count': 1}" in said
     assert "elsewhere" not in said
-    assert "tick_counter" in said
+    assert "value" in said
     assert "2026-01-01" not in run_command(environment, "tick", "history", "count", "--dead")
     assert "no such job" in run_command(environment, "tick", "history", "conquer", code=1)
 
@@ -188,11 +188,11 @@ def test_tick_status_and_history(environment: dict[str, str], folder: Path) -> N
 def test_tick_retry(environment: dict[str, str], folder: Path) -> None:
     at = "2026-01-01T00:00:00Z"
     assert "never began" in run_command(environment, "tick", "retry", "count", at, code=1)
-    in_database(folder, "ALTER TABLE tick_counter RENAME TO elsewhere")
+    in_database(folder, "ALTER TABLE tick_counter RENAME COLUMN value TO elsewhere")
     run_command(environment, "tick", "--job", "count", "--at", at, code=1)
     assert "failed again" in run_command(environment, "tick", "retry", "count", at, code=1)
     assert at in run_command(environment, "tick", "history", "count", "--dead")
-    in_database(folder, "ALTER TABLE elsewhere RENAME TO tick_counter")
+    in_database(folder, "ALTER TABLE tick_counter RENAME COLUMN elsewhere TO value")
     assert "{'count': 1}" in run_command(environment, "tick", "retry", "count", at)
     assert "replayed" in run_command(environment, "tick", "retry", "count", at)
     assert at not in run_command(environment, "tick", "history", "count", "--dead")
@@ -201,10 +201,10 @@ def test_tick_retry(environment: dict[str, str], folder: Path) -> None:
 
 
 def test_a_failing_job_fails_the_command(environment: dict[str, str], folder: Path) -> None:
-    in_database(folder, "ALTER TABLE tick_counter RENAME TO elsewhere")
+    in_database(folder, "ALTER TABLE tick_counter RENAME COLUMN value TO elsewhere")
     said = run_command(environment, "tick", "--job", "count", code=1)
     assert "failed" in said
-    assert "tick_counter" in said
+    assert "value" in said
 
 
 def test_check_finds_no_problem(environment: dict[str, str]) -> None:
@@ -336,7 +336,7 @@ def test_the_schema_of_a_newer_release_is_served_and_not_migrated(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     """This release serves on the newer schema, and does not change it."""
-    in_database(tmp_path, "UPDATE alembic_version SET version_num = '9999'")
+    in_database(tmp_path, "UPDATE keystead_version SET version_num = '9999'")
     assert "a newer one migrated it" in run_command(environment, "migrate", code=1)
     with over_tcp(tmp_path) as service:
         assert service.client.get("/health/ready").status_code == 200

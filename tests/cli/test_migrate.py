@@ -165,7 +165,7 @@ def test_a_migration_without_its_locks_gives_up_with_the_reason(
     assert "gave up: others use what this step needs (" in said
     if server().name != "sqlite":
         assert re.search(r"ALTER TABLE user_account.*connection \d+ \(.+\) for \d+ s", said)
-    assert in_database(next_release, "SELECT version_num FROM alembic_version") == [(head(),)]
+    assert in_database(next_release, "SELECT version_num FROM keystead_version") == [(head(),)]
     done = subprocess.run(
         command,
         cwd=next_release,
@@ -204,7 +204,7 @@ def test_a_dry_run_changes_nothing(folder: Path) -> None:
     wanted = [f"Would run {name} {about}" for name, about in names().items() if name > "0002"]
     assert said == wanted
     assert run_command(environment, "migrate", "+1", "--dry-run").splitlines() == wanted[:1]
-    assert in_database(folder, "SELECT version_num FROM alembic_version") == [("0002",)]
+    assert in_database(folder, "SELECT version_num FROM keystead_version") == [("0002",)]
     run_command(environment, "migrate")
     assert "nothing to migrate" in run_command(environment, "migrate", "--dry-run")
 
@@ -212,7 +212,7 @@ def test_a_dry_run_changes_nothing(folder: Path) -> None:
 def test_migrate_never_downgrades(desk: Path) -> None:
     said = run_command(make_environment(desk), "migrate", "--to", "0002")
     assert f"at revision {head()}, past 0002, nothing to migrate" in said
-    assert in_database(desk, "SELECT version_num FROM alembic_version") == [(head(),)]
+    assert in_database(desk, "SELECT version_num FROM keystead_version") == [(head(),)]
 
 
 @pytest.mark.parametrize("target", ["", "nowhere", "-1", "base", "+99", "0001:head"])
@@ -235,20 +235,20 @@ def test_the_sql_makes_the_same_schema(folder: Path) -> None:
 
 
 LEFTOVERS: dict[str, tuple[list[str], str]] = {
-    "no alembic_version": (
-        ["DROP TABLE alembic_version"],
-        "it holds mail_message, user_account, user_session, but alembic_version is missing: if",
+    "no keystead_version": (
+        ["DROP TABLE keystead_version"],
+        "it holds mail_message, user_account, user_session, but keystead_version is missing: if",
     ),
-    "an empty alembic_version": (
-        ["DELETE FROM alembic_version"],
-        "but alembic_version is empty: if Keystead created them, record their revision (0001 to",
+    "an empty keystead_version": (
+        ["DELETE FROM keystead_version"],
+        "but keystead_version is empty: if Keystead created them, record their revision (0001 to",
     ),
     "two revisions": (
-        ["INSERT INTO alembic_version VALUES ('0001')"],
-        "alembic_version holds 0001 and 0003: record the one it is at with `alembic stamp --purge`",
+        ["INSERT INTO keystead_version VALUES ('0001')"],
+        "keystead_version holds 0001 and 0003: record the one it is at with `alembic stamp",
     ),
     "another tool's revision": (
-        ["UPDATE alembic_version SET version_num = 'ae1027a6acf'"],
+        ["UPDATE keystead_version SET version_num = 'ae1027a6acf'"],
         "it is at revision 'ae1027a6acf', which is none of Keystead's: name another database",
     ),
     "a batch that was interrupted": (
@@ -293,7 +293,7 @@ def test_a_database_that_cannot_be_migrated_is_refused_with_the_remedy(
 def test_the_remedy_of_two_revisions_works(
     halfway: Callable[..., dict[str, str]], folder: Path
 ) -> None:
-    environment = halfway(["INSERT INTO alembic_version VALUES ('0001')"])
+    environment = halfway(["INSERT INTO keystead_version VALUES ('0001')"])
     assert "`alembic stamp --purge`" in run_command(environment, "migrate", code=1)
     config = ["--config", str(ROOT / "alembic.ini")]
     command = [ALEMBIC[0], *config, "stamp", "--purge", "0003"]
@@ -305,7 +305,7 @@ def test_a_killed_first_revision_is_continued(folder: Path) -> None:
     """MySQL and MariaDB commit each statement; on the others no kill leaves that state."""
     environment = make_environment(folder)
     run_command(environment, "migrate", "0001")
-    in_database(folder, "DELETE FROM alembic_version")
+    in_database(folder, "DELETE FROM keystead_version")
     said = run_command(environment, "migrate", code=int(server().name in ("sqlite", "postgres")))
     assert ("migrated from nothing" in said) == (server().name in ("mysql", "mariadb"))
 

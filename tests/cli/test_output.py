@@ -38,7 +38,7 @@ def keystead(
 
 
 def revision(folder: Path) -> str:
-    [(found,)] = in_database(folder, "SELECT version_num FROM alembic_version")
+    [(found,)] = in_database(folder, "SELECT version_num FROM keystead_version")
     return str(found)
 
 

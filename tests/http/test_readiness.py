@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from app.database import limits
 from app.health import ReadinessCheck
 from app.jobs import JOBS
+from app.models import TABLES
 from app.resources import open_probe_database, open_resources
 from app.settings.model import Settings
 from app.tick.runner import Runner
@@ -38,7 +39,7 @@ async def ask(settings: Settings, probes: int) -> set[tuple[str, str | None]]:
         open_resources(settings) as resources,
         open_probe_database(settings, resources) as probe,
     ):
-        check = ReadinessCheck(Runner(resources, JOBS), probe)
+        check = ReadinessCheck(Runner(resources, JOBS), probe, TABLES)
         # Until the driver gives up the connection.
         async with asyncio.timeout(limits.CONNECT_SECONDS):
             found = await asyncio.gather(*[check.ask() for _ in range(probes)])

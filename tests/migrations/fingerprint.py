@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, inspect, text
 
-from tests.migrations.history import run_in
+from tests.migrations.history import VERSION_TABLES, run_in
 
 COMMITTED = Path(__file__).parent / "fingerprints"
 
@@ -22,7 +22,7 @@ def _fingerprint(connection: Connection) -> str:
     collations = _collations(connection)
     lines: list[str] = []
     for table in sorted(inspector.get_table_names()):
-        if table == "alembic_version":
+        if table in VERSION_TABLES:
             continue
         uniques = inspector.get_unique_constraints(table)
         things = [

@@ -14,12 +14,14 @@ from sqlalchemy import JSON, Boolean, ColumnClause, Connection, Insert, column, 
 
 from app.database.types import Id, UTCDateTime
 from app.schema.revisions import ROOT
+from app.schema.version_table import FORMER_TABLE, VERSION_TABLE
 from app.settings.database_url import with_driver
-from tests.databases import database_url
+from tests.databases import database_url, in_database
 from tests.databases.server import open_engine
 from tests.migrations.rows import Rows
 
 MIGRATIONS = ROOT / "migrations"
+VERSION_TABLES = (VERSION_TABLE, FORMER_TABLE)
 
 
 def revisions(migrations: Path = MIGRATIONS) -> list[str]:
@@ -52,6 +54,16 @@ def config(database: str, migrations: Path = MIGRATIONS, output: StringIO | None
 
 def upgrade(folder: Path, revision: str) -> None:
     command.upgrade(config(database_url(folder)), revision)
+
+
+def before_the_takeover(folder: Path) -> None:
+    """Record the database's revision as releases before 0008 did, in `alembic_version`."""
+    for statement in (
+        "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)",
+        "INSERT INTO alembic_version SELECT version_num FROM keystead_version",
+        "DROP TABLE keystead_version",
+    ):
+        in_database(folder, statement)
 
 
 def downgrade(folder: Path, revision: str) -> None:
@@ -120,7 +132,7 @@ def stored(folder: Path) -> Stored:
 def _stored(connection: Connection) -> Stored:
     found: Stored = {}
     for name in sorted(inspect(connection).get_table_names()):
-        if name != "alembic_version":
+        if name not in VERSION_TABLES:
             selected = connection.exec_driver_sql(f"SELECT * FROM {name}")
             found[name] = sorted((dict(row) for row in selected.mappings()), key=repr)
     return found

@@ -121,7 +121,7 @@ def _ask_first(connection: Connection, statements: list[Executed], tables: set[s
         if changed is None or changed[1] not in tables or not _instead(connection, statement):
             if changed is not None and changed[1] in tables:
                 blocking.append(statement)
-            if "alembic_version" not in statement:
+            if "keystead_version" not in statement:
                 connection.exec_driver_sql(statement, parameters)
     return blocking
 

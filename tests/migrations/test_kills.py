@@ -12,7 +12,14 @@ from tests.conftest import Cases
 from tests.migrations.conftest import AtRevision
 from tests.migrations.dying import SECONDS, migrate
 from tests.migrations.fingerprint import fingerprint
-from tests.migrations.history import REVISIONS, before, downgrade, stored, upgrade
+from tests.migrations.history import (
+    REVISIONS,
+    before,
+    before_the_takeover,
+    downgrade,
+    stored,
+    upgrade,
+)
 
 EIGHT = 8
 
@@ -54,6 +61,23 @@ def test_eight_at_once(at_revision: AtRevision, cases: Cases, tmp_path: Path, ki
     assert fingerprint(folder) == fingerprint(expected)
     assert stored(folder) == stored(expected)
     cases("d", EIGHT)
+
+
+def test_a_takeover_that_is_killed_is_done_again(at_revision: AtRevision, cases: Cases) -> None:
+    def former(revision: str) -> Path:
+        folder = at_revision(revision)
+        before_the_takeover(folder)
+        return folder
+
+    undisturbed = former(REVISIONS[1])
+    statements = migrate(undisturbed, "upgrade", REVISIONS[2])
+    expected = fingerprint(undisturbed), stored(undisturbed)
+    for after in range(1, statements + 1):
+        folder = former(REVISIONS[1])
+        migrate(folder, "upgrade", REVISIONS[2], after)
+        upgrade(folder, REVISIONS[2])
+        assert (fingerprint(folder), stored(folder)) == expected, f"killed after {after}"
+    cases("c", statements)
 
 
 def wait_until(true: Callable[[], bool]) -> None:

@@ -10,7 +10,15 @@ from tests.conftest import Cases
 from tests.databases import in_database
 from tests.migrations.conftest import AtRevision
 from tests.migrations.fingerprint import fingerprint
-from tests.migrations.history import REVISIONS, before, offline_sql, run_in, stored, upgrade
+from tests.migrations.history import (
+    REVISIONS,
+    before,
+    before_the_takeover,
+    offline_sql,
+    run_in,
+    stored,
+    upgrade,
+)
 
 
 def run_script(connection: Connection, script: str) -> None:
@@ -26,7 +34,19 @@ def test_offline_sql_from_an_empty_database(
     expected = at_revision("base")
     upgrade(expected, head())
     assert fingerprint(tmp_path) == fingerprint(expected)
-    assert in_database(tmp_path, "SELECT version_num FROM alembic_version") == [(head(),)]
+    assert in_database(tmp_path, "SELECT version_num FROM keystead_version") == [(head(),)]
+    cases("h", 1)
+
+
+@pytest.mark.parametrize("taken_over", [True, False])
+def test_offline_sql_takes_the_revision_over(
+    at_revision: AtRevision, cases: Cases, taken_over: bool
+) -> None:
+    folder = at_revision("0002")
+    if not taken_over:
+        before_the_takeover(folder)
+    run_in(folder, run_script, offline_sql(folder, "0002:0003"))
+    assert in_database(folder, "SELECT version_num FROM keystead_version") == [("0003",)]
     cases("h", 1)
 
 

@@ -16,6 +16,7 @@ DELIVERY = "app/mail/delivery.py"
 READINESS = "tests/http/test_readiness.py"
 WRITTEN = "tests/cli/test_check.py"
 PRIVATE = "tests/cli/test_commands.py::test_created_files_are_private_in_a_folder_that_is_not"
+VERSIONS = "tests/database/test_version_table.py"
 NOTICES = "tests/users/test_notices.py"
 
 MUTANTS = [
@@ -158,8 +159,8 @@ MUTANTS = [
         [
             Edit(
                 "app/main.py",
-                "ReadinessCheck(runner, probe)",
-                "ReadinessCheck(runner, resources.database)",
+                "ReadinessCheck(runner, probe, TABLES)",
+                "ReadinessCheck(runner, resources.database, TABLES)",
             )
         ],
         ("sqlite", "postgres"),
@@ -240,5 +241,45 @@ MUTANTS = [
         ("sqlite",),
         PRIVATE,
         "assert",
+    ),
+    Mutant(
+        "another application's revision that is believed",
+        [
+            Edit(
+                "app/schema/version_table.py",
+                "return None if missing_columns(inspector, former[0]) else former",
+                "return former",
+            )
+        ],
+        ("sqlite",),
+        f"{VERSIONS}::test_another_applications_revision_is_not_ours[its newest is ours]",
+        "assert|PreflightError",
+    ),
+    Mutant(
+        "a revision that is not taken over",
+        [Edit("migrations/env.py", "    take_over(connection)\n", "")],
+        ("sqlite", "postgres", "mysql", "mariadb"),
+        f"{VERSIONS}::test_a_revision_is_taken_over[0005]",
+        "assert|Error",
+    ),
+    Mutant(
+        "a table that nobody misses",
+        [
+            Edit(
+                "app/schema/revisions.py",
+                "return incomplete(found.current, missing) if missing else None",
+                "return None",
+            )
+        ],
+        ("sqlite",),
+        f"{VERSIONS}::test_a_table_that_is_gone_is_named[tick_run]",
+        "assert",
+    ),
+    Mutant(
+        "orphans of another application's",
+        [Edit("migrations/env.py", "if row[0] in metadata.tables", "")],
+        ("sqlite",),
+        f"{VERSIONS}::test_other_tables_are_left_alone",
+        "without their parent",
     ),
 ]
