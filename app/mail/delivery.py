@@ -118,37 +118,46 @@ async def _try(
     letters: Mapping[str, Compose],
 ) -> tuple[str, bool]:
     """Send one message. Returns the outcome, and whether the server is unavailable."""
+    letter = None
     try:
         async with resources.database.transaction() as session:
             letter = await letters[message.letter](resources, session, message.address)
         if letter is None:
-            await _finish(resources, message, "dropped")
+            await _finish(resources, message, "dropped", address="")
             return "dropped", False
         async with asyncio.timeout(SEND_SECONDS):
             await transport.send(write_message(resources.settings, letter, message.id))
     except Exception as error:
         # Any error of one message must not stop the delivery of the others.
-        await _postpone(resources, message, error)
+        await _postpone(resources, message, error, letter)
         return "failed", isinstance(error, MailServerUnavailable | TimeoutError)
-    await _finish(resources, message, "sent")
+    await _finish(resources, message, "sent", **_forgotten(letter))
     log.info("mail sent", id=str(message.id), letter=message.letter, attempts=message.attempts)
     return "sent", False
 
 
 @retry_on_conflict
-async def _finish(resources: Resources, message: MailMessage, state: str) -> None:
+async def _finish(resources: Resources, message: MailMessage, state: str, **values: object) -> None:
     async with resources.database.transaction() as session:
-        await _settle(session, message, state=state, finished_at=utcnow(), error=None)
+        await _settle(session, message, state=state, finished_at=utcnow(), error=None, **values)
+
+
+def _forgotten(letter: Letter | None) -> dict[str, str]:
+    """Return what a finished message forgets: an address that is no account's any more."""
+    return {"address": ""} if letter is not None and not letter.to_account else {}
 
 
 @retry_on_conflict
-async def _postpone(resources: Resources, message: MailMessage, error: Exception) -> None:
+async def _postpone(
+    resources: Resources, message: MailMessage, error: Exception, letter: Letter | None
+) -> None:
     """Reschedule a message, or give it up after MAX_ATTEMPTS. The row is kept either way."""
     reason = f"{type(error).__name__}: {error}"[:1_000]
     next_try = None
     async with resources.database.transaction() as session:
         if message.attempts >= MAX_ATTEMPTS:
-            await _settle(session, message, state="dead", finished_at=utcnow(), error=reason)
+            left = _forgotten(letter) or {"error": reason}
+            await _settle(session, message, state="dead", finished_at=utcnow(), **left)
         else:
             next_try = await database_now(session) + pause(message.attempts)
             await _settle(session, message, due_at=next_try, error=reason)

@@ -28,7 +28,7 @@ class MailMessage(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     letter: Mapped[str] = mapped_column(String(32))
-    address: Mapped[str] = mapped_column(String(320))
+    address: Mapped[str] = mapped_column(String(320), index=True)
     state: Mapped[str] = mapped_column(String(16), default="waiting")
     attempts: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)

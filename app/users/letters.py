@@ -56,7 +56,7 @@ async def address_changed_letter(
     """Return the notice, to the address that an account had, that it has another one now."""
     subject = "Your e-mail address was changed"
     context = {"base_url": resources.settings.base_url}
-    return Letter(address, subject, ADDRESS_CHANGED, context)
+    return Letter(address, subject, ADDRESS_CHANGED, context, to_account=False)
 
 
 async def password_changed_letter(
@@ -68,7 +68,8 @@ async def password_changed_letter(
     """
     subject = "Your password was changed"
     context = {"base_url": resources.settings.base_url}
-    return Letter(address, subject, PASSWORD_CHANGED, context)
+    is_there = await UserDatabase(session).get_by_email(address) is not None
+    return Letter(address, subject, PASSWORD_CHANGED, context, to_account=is_there)
 
 
 def verify_fingerprint(signer: Signer, user: User) -> str:

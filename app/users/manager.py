@@ -145,6 +145,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
             kept = self._actor.session_id if own else None
             await self.sessions.revoke_all(user.id, except_id=kept)
         if has_moved:
+            await self._outbox.forget(_spellings(address))
             self._outbox.enqueue(ADDRESS_CHANGED, address)
             self._request_verification(user)
         if "hashed_password" in changes:
@@ -191,12 +192,14 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
         return bool(user.is_active and claims["proof"] == reset_fingerprint(self._signer, user))
 
     async def delete(self, user: User, request: Request | None = None) -> None:
-        """Delete an account with its sessions, as a superuser or the operator.
+        """Delete an account, its sessions and the messages to its address.
 
-        Raises LastSuperuser, NotFound, Unauthorized, Forbidden.
+        As a superuser or the operator. Raises LastSuperuser, NotFound, Unauthorized, Forbidden.
         """
         await self._keep_a_superuser(user.id)
-        await self.user_db.delete(await self._lock(user.id))
+        found = await self._lock(user.id)
+        await self.user_db.delete(found)
+        await self._outbox.forget(_spellings(found.email))
 
     async def _lock(self, user_id: UUID, *, own: bool = False) -> User:
         """Return the account, locked together with the actor's, if the actor still has the right.
@@ -235,3 +238,8 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
     def _request_verification(self, user: User) -> None:
         if user.is_active and not user.is_verified:
             self._outbox.enqueue(VERIFY, same_spelling(user.email))
+
+
+def _spellings(email: str) -> set[str]:
+    """Return an address as the outbox has it: a notice's recipient, or as others asked for it."""
+    return {email, same_spelling(email)}

@@ -16,16 +16,16 @@ pytestmark = pytest.mark.only("sqlite")
 
 PAGE = ROOT / "docs" / "fields.md"
 PYTHON = (
-    "migrations/versions/0008_user_nickname.py",
-    "tests/migrations/rows/r0008.py",
+    "migrations/versions/0009_user_nickname.py",
+    "tests/migrations/rows/r0009.py",
     "tests/contract/test_nickname.py",
 )
 
 
 def renumbered(text: str) -> str:
-    """Return `text` with the number of the next revision, which the page calls 0008."""
+    """Return `text` with the number of the next revision, which the page calls 0009."""
     following = f"{int(head()) + 1:04d}"
-    return text.replace("0008", following).replace('"0007"', f'"{head()}"')
+    return text.replace("0009", following).replace('"0008"', f'"{head()}"')
 
 
 @pytest.mark.timeout(300)

@@ -155,6 +155,26 @@ MUTANTS = [
         "assert",
     ),
     Mutant(
+        "an outbox that keeps a deleted account",
+        [Edit(MANAGER, "await self._outbox.forget(_spellings(found.email))", "pass")],
+        ("sqlite", "postgres", "mysql", "mariadb"),
+        f"{NOTICES}::test_the_outbox_forgets_a_deleted_account",
+        "assert",
+    ),
+    Mutant(
+        "a former address that stays",
+        [
+            Edit(
+                DELIVERY,
+                "if letter is not None and not letter.to_account",
+                "if False",
+            )
+        ],
+        ("sqlite",),
+        f"{NOTICES}::test_the_outbox_forgets_a_deleted_account",
+        "assert",
+    ),
+    Mutant(
         "a probe that queues behind requests",
         [
             Edit(

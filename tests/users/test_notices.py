@@ -1,11 +1,16 @@
-"""The notices of a changed address or password."""
+"""The notices of a changed address or password, and the mail of an account that is deleted."""
 
+import asyncio
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app import clock
+from app.database.engine import Database
+from app.mail.tables import MailMessage
 from app.users.emails import email_key, same_spelling
 from tests.databases import in_database
 from tests.service import (
@@ -14,6 +19,7 @@ from tests.service import (
     Service,
     in_process,
     new_address,
+    settings_from,
     text_of,
 )
 
@@ -39,6 +45,21 @@ def wait_for(service: Service, address: str, *expected: str) -> None:
     while sorted(str(one["Subject"]) for one in service.letters(address)) != sorted(expected):
         assert time.monotonic() < deadline, service.letters(address)
         time.sleep(0.02)
+
+
+def leave(service: Service, address: str, *states: str) -> None:
+    """Put messages to `address` into the outbox that no delivery takes now."""
+
+    async def run() -> None:
+        url = settings_from(service.environment).database_url
+        async with Database(url) as database, database.transaction() as session:
+            for state in states:
+                row = MailMessage(letter="verify", address=address, state=state, attempts=1)
+                row.due_at = clock.now() + timedelta(hours=1)
+                row.error = f"550 {address}: unknown"
+                session.add(row)
+
+    asyncio.run(run())
 
 
 def change(service: Service, person: Account, by: str, **values: Any) -> None:
@@ -122,3 +143,24 @@ def test_a_spelling_is_of_the_same_address() -> None:
     """Also of characters that are folded twice."""
     for email in ("fiona@camelot.bt", "\u02d8\u0f77\u0345\u031f\u22aa@camelot.bt"):
         assert email_key(same_spelling(email)) == email_key(email)
+
+
+def test_the_outbox_forgets_a_deleted_account(tmp_path: Path) -> None:
+    """Sent, dead and waiting messages, their errors, another spelling, a former address."""
+    with in_process(tmp_path) as service:
+        person, stays = service.register(), service.register()
+        wait_for(service, person.email, CONFIRM)
+        wait_for(service, stays.email, CONFIRM)
+        moved = Account(person.id, f"x{person.email}")
+        change(service, person, "its owner", email=moved.email)
+        wait_for(service, person.email, CONFIRM, MOVED)
+        wait_for(service, moved.email, CONFIRM)
+        leave(service, moved.email, "dead", "dropped", "waiting", "sent")
+        leave(service, moved.email.casefold(), "waiting")
+        headers = service.login(service.superuser())
+        assert service.client.delete(f"/users/{person.id}", headers=headers).status_code == 204
+        service.client.post("/auth/forgot-password", json={"email": moved.email})
+        assert_subjects(service, stays.email, CONFIRM)
+        kept = str(in_database(service.folder, "SELECT address, error FROM mail_message"))
+        assert person.email not in kept
+        assert stays.email in kept
