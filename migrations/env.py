@@ -11,7 +11,8 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.autogenerate.render import _repr_type
 from alembic.operations import MigrationScript
 from alembic.runtime.migration import MigrationContext, MigrationInfo
-from sqlalchemy import Connection, TypeDecorator, inspect
+from sqlalchemy import Connection, Table, TypeDecorator, event, inspect
+from sqlalchemy.util import set_creation_order
 
 from app.database.engine import Database
 from app.models import metadata
@@ -41,6 +42,14 @@ def configure(**target: Any) -> None:
         include_name=is_ours,
         **target,
     )
+
+
+@event.listens_for(Table, "before_create")
+def order_constraints(table: Table, *_: Any, **__: Any) -> None:
+    """Order the constraints of a table that SQLite rebuilds: Alembic's batch has them in a set."""
+    if table.name.startswith("_alembic_tmp_"):
+        for constraint in sorted(table.constraints, key=lambda constraint: str(constraint.name)):
+            set_creation_order(constraint)
 
 
 def is_ours(name: str | None, kind: str, _: Any) -> bool:

@@ -14,12 +14,14 @@ from app.models import metadata
 from app.schema.revisions import head
 from app.schema.revisions import names as revisions
 from tests.conftest import Cases
-from tests.databases import database_url, server
+from tests.databases import database_url, in_database, server
+from tests.migrations.conftest import AtRevision
 from tests.migrations.fingerprint import COMMITTED, fingerprint
 from tests.migrations.history import (
     MIGRATIONS,
     REVISIONS,
     config,
+    offline_sql,
     run_in,
     upgrade,
 )
@@ -72,6 +74,22 @@ def test_the_schema_is_the_models_and_the_committed_one(
     assert schema == fingerprint(made)
     assert schema == (COMMITTED / f"{server().name}.txt").read_text()
     cases("e", len(schema.splitlines()))
+
+
+@pytest.mark.only("sqlite")
+def test_a_rebuilt_table_has_its_constraints_in_one_order(
+    at_revision: AtRevision, cases: Cases
+) -> None:
+    """Online and in the printed SQL: they come from a set, ordered by addresses in memory."""
+    made, printed = set(), set()
+    for _ in range(8):
+        folder = at_revision("0005")
+        upgrade(folder, "0006")
+        schema = "SELECT sql FROM sqlite_master WHERE name = 'user_account'"
+        made |= set(in_database(folder, schema))
+        printed.add(offline_sql(folder, "0005:0006"))
+    assert (len(made), len(printed)) == (1, 1)
+    cases("e", 1)
 
 
 def test_the_databases_differ_only_as_declared(cases: Cases) -> None:
