@@ -1,6 +1,7 @@
 """The periodic jobs. A job is a function that takes a JobContext, and a line in JOBS."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -46,23 +47,28 @@ async def mail(context: JobContext) -> dict[str, int]:
 
 
 async def purge(context: JobContext) -> dict[str, int]:
-    """Delete expired sessions, finished messages and old runs, in batches."""
+    """Delete expired sessions, finished messages and old runs, in batches.
+
+    Sessions that a clock which was ahead has opened are shortened.
+    """
+    lifetime = context.resources.settings.session_seconds
     return {
         "sessions": await _in_batches(context, store.purge),
+        "sessions_shortened": await _in_batches(context, partial(store.shorten, lifetime=lifetime)),
         "messages": await _in_batches(context, outbox.purge),
         "runs": await _in_batches(context, runs.purge),
     }
 
 
 async def _in_batches(
-    context: JobContext, delete_some: Callable[[AsyncSession, int], Awaitable[int]]
+    context: JobContext, work: Callable[[AsyncSession, int], Awaitable[int]]
 ) -> int:
     total = 0
     while True:
         async with context.batch() as session:
-            deleted = await delete_some(session, PURGE_BATCH)
-        total += deleted
-        if deleted < PURGE_BATCH:
+            done = await work(session, PURGE_BATCH)
+        total += done
+        if done < PURGE_BATCH:
             return total
 
 

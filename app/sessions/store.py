@@ -4,15 +4,18 @@ from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import clock
 from app.crypto.tokens import Signer
+from app.database.statements import database_now
 from app.sessions.tables import UserSession
 
 AUDIENCE = "session"
 """The audience of access tokens."""
+_CLOCKS_DIFFER = timedelta(hours=1)
+"""More than clocks differ that anybody watches."""
 
 
 class OpenedSession(NamedTuple):
@@ -58,8 +61,26 @@ class SessionStore:
 
 
 async def purge(session: AsyncSession, limit: int) -> int:
-    """Delete up to `limit` expired sessions. Returns how many were deleted."""
-    expired = select(UserSession.id).where(UserSession.expires_at < clock.now()).limit(limit)
+    """Delete up to `limit` expired sessions. Returns how many were deleted.
+
+    Expired by this process's clock and the database's: one that is ahead ends no session.
+    """
+    now = min(clock.now(), await database_now(session))
+    expired = select(UserSession.id).where(UserSession.expires_at < now).limit(limit)
     ids = list(await session.scalars(expired))
     await session.execute(delete(UserSession).where(UserSession.id.in_(ids)))
+    return len(ids)
+
+
+async def shorten(session: AsyncSession, limit: int, *, lifetime: int) -> int:
+    """Let up to `limit` sessions that would outlive one opened now end when that does.
+
+    Returns how many were shortened. A clock that was ahead opened them, or `lifetime` (seconds) was
+    longer then.
+    """
+    end = max(clock.now(), await database_now(session)) + timedelta(seconds=lifetime)
+    longer = select(UserSession.id).where(UserSession.expires_at > end + _CLOCKS_DIFFER)
+    ids = list(await session.scalars(longer.limit(limit)))
+    mine = update(UserSession).where(UserSession.id.in_(ids))
+    await session.execute(mine.values(expires_at=end))
     return len(ids)

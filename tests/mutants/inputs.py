@@ -302,4 +302,17 @@ MUTANTS = [
         f"{VERSIONS}::test_other_tables_are_left_alone",
         "without their parent",
     ),
+    Mutant(
+        "a clock that is ahead ends every session",
+        [
+            Edit(
+                "app/sessions/store.py",
+                "min(clock.now(), await database_now(session))",
+                "clock.now()",
+            )
+        ],
+        ("sqlite",),
+        "tests/sessions/test_store.py::test_a_wrong_clock_ends_no_session[40]",
+        "assert",
+    ),
 ]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,7 +17,7 @@ from app.auth.guard import load_principal
 from app.database.errors import ConstraintViolated
 from app.ids import new_id
 from app.resources import Resources
-from app.sessions.store import AUDIENCE, SessionStore, purge
+from app.sessions.store import AUDIENCE, SessionStore, purge, shorten
 from app.sessions.tables import UserSession
 from app.users.tables import User
 from tests.service import Service, in_process, over_tcp
@@ -69,6 +70,40 @@ def test_purge_deletes_expired_sessions_in_batches(in_resources: Callable[[Any],
         async with resources.database.transaction() as session:
             assert [await purge(session, 2) for _ in range(3)] == [2, 1, 0]
             assert await session.scalar(select(func.count()).select_from(UserSession)) == 2
+
+    in_resources(check)
+
+
+@pytest.mark.parametrize("days", [40, -40])
+def test_a_wrong_clock_ends_no_session(in_resources: Callable[[Any], Any], days: int) -> None:
+    """A process whose clock is wrong purges, beside a database whose clock is right."""
+
+    async def check(resources: Resources) -> None:
+        async with resources.database.transaction() as session:
+            user = await someone(session)
+            opened, _ = await SessionStore(session, resources.signer, 3_600).open(user.id)
+            expires_at = opened.expires_at
+        with time_machine.travel(clock.now() + timedelta(days=days)):
+            async with resources.database.transaction() as session:
+                assert await purge(session, 10) == 0
+                assert await shorten(session, 10, lifetime=3_600) == 0
+                assert await session.scalar(select(UserSession.expires_at)) == expires_at
+
+    in_resources(check)
+
+
+def test_a_session_of_the_future_is_shortened(in_resources: Callable[[Any], Any]) -> None:
+    async def check(resources: Resources) -> None:
+        async with resources.database.transaction() as session:
+            user = await someone(session)
+            for days in (30, 30, 30, 0):
+                with time_machine.travel(clock.now() + timedelta(days=days)):
+                    await SessionStore(session, resources.signer, 3_600).open(user.id)
+        async with resources.database.transaction() as session:
+            assert [await shorten(session, 2, lifetime=3_600) for _ in range(3)] == [2, 1, 0]
+            latest = await session.scalar(select(func.max(UserSession.expires_at)))
+            assert latest is not None
+            assert latest <= clock.now() + timedelta(seconds=3_601)
 
     in_resources(check)
 
