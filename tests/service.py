@@ -95,9 +95,9 @@ class Service:
         said = self.command("user", "create", address, "--superuser", "--password-stdin")
         return Account(said.split()[-1], address)
 
-    def command(self, *arguments: str, stdin: str = PASSWORD) -> str:
-        """Run the operator's command, and return its output."""
-        return run_command(self.environment, *arguments, stdin=stdin)
+    def command(self, *arguments: str, stdin: str = PASSWORD, code: int = 0) -> str:
+        """Run the operator's command, check its exit code, and return its output."""
+        return run_command(self.environment, *arguments, stdin=stdin, code=code)
 
     def letter(self, address: str) -> EmailMessage:
         """Return the oldest unread message to `address`; wait for it."""

@@ -3,23 +3,24 @@
 import errno
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
 
+from app import __version__
 from app.cli.check import check
-from app.cli.console import Failure, err, plain, standard_streams
+from app.cli.console import Failure, err, out, plain, standard_streams
 from app.cli.migrate import migrate
 from app.cli.serve import serve
 from app.cli.tick import ticks
 from app.cli.user import users
 from app.errors import APIError
 from app.mail.transports import MailServerUnavailable
+from app.schema.revisions import head
 
 cli = typer.Typer(
     name="keystead",
-    help="Accounts, sessions and scheduled work in one small service.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -29,6 +30,27 @@ cli.command()(migrate)
 cli.command()(check)
 cli.add_typer(users, name="user")
 cli.add_typer(ticks, name="tick")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"keystead {__version__}, schema {head()}")
+        raise typer.Exit
+
+
+@cli.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="Print the version, and the schema's revision that it needs.",
+            callback=_print_version,
+            is_eager=True,
+        ),
+    ] = False,
+) -> None:
+    """Accounts, sessions and scheduled work in one small service."""
 
 
 def main() -> None:
@@ -51,7 +73,7 @@ def _run() -> None:
             _fail(f"cannot write the output: {error.strerror}")
         if not isinstance(error.filename, str):
             raise
-        _fail(f"{Path(error.filename).absolute()}: {error.strerror}")
+        _fail(f"{Path(error.filename).absolute()}: {error.strerror}{_remedy(error)}")
 
 
 def _fail(reason: str) -> None:
@@ -59,6 +81,15 @@ def _fail(reason: str) -> None:
         err.print(f"[bold red]keystead:[/] {plain(reason)}")
     finally:
         sys.exit(1)
+
+
+def _remedy(error: OSError) -> str:
+    if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return ""
+    return (
+        ". Start in a folder that this user may write, or name places for what is kept in var/ "
+        "with KEYSTEAD_DATABASE_URL, KEYSTEAD_MAIL_URL and KEYSTEAD_SECRET_KEY"
+    )
 
 
 def _invalid_setting(problem: Any) -> str:

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import clock
@@ -47,6 +47,12 @@ class SessionStore:
         """Return whether a session has not been revoked."""
         statement = select(UserSession.id).where(UserSession.id == session_id)
         return await self._session.scalar(statement) is not None
+
+    async def count(self, user_id: UUID) -> int:
+        """Return how many sessions of an account have not expired."""
+        valid = (UserSession.user_id == user_id, UserSession.expires_at > clock.now())
+        statement = select(func.count()).select_from(UserSession).where(*valid)
+        return await self._session.scalar(statement) or 0
 
     async def revoke(self, session_id: UUID) -> None:
         """Revoke a session: its token is invalid after the commit."""

@@ -1,6 +1,8 @@
 """The `keystead` command, as an operator calls it."""
 
+import importlib.metadata
 import os
+import shutil
 import socket
 import stat
 import subprocess
@@ -276,6 +278,89 @@ def test_a_misspelt_setting_is_named_with_the_right_one(
     assert "KEYSTEAD_BASEURL is no setting: KEYSTEAD_BASE_URL?" in said
     assert "KEYSTEAD_XYZZY is no setting" in said
     assert "hush" not in said
+
+
+@pytest.mark.only("sqlite")
+def test_the_version_is_the_packages(folder: Path) -> None:
+    expected = f"keystead {importlib.metadata.version('keystead')}, schema {head()}\n"
+    assert run_command(make_environment(folder), "--version") == expected
+
+
+@pytest.mark.only("sqlite")
+def test_a_folder_that_cannot_be_written_is_named_with_remedies(
+    monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    """Not even root can make a folder there."""
+    monkeypatch.chdir("/sys")
+    environment = {
+        name: value
+        for name, value in make_environment(folder).items()
+        if not name.startswith("KEYSTEAD_")
+    }
+    for command in (["serve"], ["migrate"], ["check"], ["user", "list"]):
+        said = run_command(environment, *command, code=1)
+        assert said.startswith("keystead: /sys/var: ")
+        assert "Start in a folder that this user may write, or name places" in said
+        assert "KEYSTEAD_DATABASE_URL" in said
+
+
+@pytest.mark.only("sqlite")
+@pytest.mark.parametrize("link", ["absolute", "relative", "of a link"])
+def test_the_checkouts_command_runs_through_a_link(tmp_path: Path, link: str) -> None:
+    checkout, bin_folder = tmp_path / "a checkout", tmp_path / "bin"
+    for folder in (checkout / ".venv" / "bin", checkout / "requirements", bin_folder):
+        folder.mkdir(parents=True)
+    shutil.copy(ROOT / "keystead", checkout)
+    for part in ("app", "migrations"):
+        (checkout / part).symlink_to(ROOT / part)
+    for installed in ("requirements/app.txt", ".venv/keystead-requirements.txt"):
+        (checkout / installed).write_text("the same")
+    python = checkout / ".venv" / "bin" / "python"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o700)
+    command = bin_folder / "keystead"
+    if link == "of a link":
+        (bin_folder / "first").symlink_to("../a checkout/keystead")
+        command.symlink_to(bin_folder / "first")
+    else:
+        command.symlink_to(
+            checkout / "keystead" if link == "absolute" else "../a checkout/keystead"
+        )
+    path = f"{bin_folder}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["keystead", "--version"],
+        cwd="/",
+        env={"PATH": path, "CDPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.startswith("keystead 0."), done.stderr
+
+
+def test_an_account_is_shown_changed_and_deleted(tmp_path: Path) -> None:
+    with in_process(tmp_path) as service:
+        set_password = ("user", "set-password", "--password-stdin")
+        person, superuser = service.register(), service.superuser()
+        headers = service.login(person)
+        said = " ".join(service.command("user", "show", person.email).replace("│", " ").split())
+        for part in (f"id {person.id}", f"email {person.email}", "is_active True", "sessions 1"):
+            assert part in said
+        for who in (person.email, person.id):
+            done = service.command(*set_password, who, stdin="camelot 2\n")
+            assert done == f"{person.email} has another password, all sessions ended\n"
+        assert service.client.get("/users/me", headers=headers).status_code == 401
+        assert service.try_login(person.email, "camelot 2").status_code == 200
+        refused = service.command(*set_password, person.id, stdin="x\n", code=1)
+        assert refused.startswith("keystead: ")
+        assert "8 characters" in refused
+        assert "--yes" in service.command("user", "delete", person.id, code=1)
+        assert service.command("user", "delete", person.id, "--yes") == f"Deleted {person.email}\n"
+        for command in ("show", "sign-out", "promote"):
+            assert "there is no account" in service.command("user", command, person.id, code=1)
+        refused = service.command("user", "delete", superuser.email, "--yes", code=1)
+        assert "last active superuser" in refused
 
 
 @pytest.mark.only("sqlite")
