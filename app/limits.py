@@ -24,6 +24,9 @@ class Longest:
 EMAIL = Longest(320, 1_280)
 """64 characters, an at sign and 255 (RFC 5321, section 4.5.3.1); a domain may be international."""
 PASSWORD = Longest(1_024, 1_024)
+"""In NFC, as it is hashed."""
+TYPED_PASSWORD = Longest(3_072, 3_072)
+"""Before that: no spelling of a text has more than three times the bytes of its NFC form."""
 TOKEN = Longest(4_096, 4_096)
 SEARCH = Longest(500, 2_000)
 CURSOR = Longest(1_708, 1_708)

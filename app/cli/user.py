@@ -54,7 +54,7 @@ def _new_user(email: str, superuser: bool) -> UserCreate:
 
 def _read_password(from_stdin: bool) -> str:
     if from_stdin:
-        return sys.stdin.readline(2 * limits.PASSWORD.characters).rstrip("\r\n")
+        return sys.stdin.readline(2 * limits.TYPED_PASSWORD.characters).rstrip("\r\n")
     if not sys.stdin.isatty():
         raise Failure("no terminal to ask for the password: pipe it in, with --password-stdin")
     password: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 import threading
+import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -90,6 +91,9 @@ def _is_cheaper(stored: Parameters, ours: Parameters) -> bool:
 class Passwords:
     """Hashes with Argon2id (RFC 9106) and the settings' parameters; verifies bcrypt hashes too.
 
+    Passwords are normalised to NFC (RFC 8265, section 4.2): keyboards of different systems send
+    the same letters in different forms.
+
     Runs one hash a core at a time, which bounds their memory, at low priority, so that the event
     loop of every process goes first.
     """
@@ -99,6 +103,7 @@ class Passwords:
         current = _Argon2(
             settings.argon2_time_cost, settings.argon2_memory_kib, settings.argon2_parallelism
         )
+        self._argon2 = current
         self.helper = PasswordHelper(PasswordHash((current, _Bcrypt())))
         # Verified for unknown accounts, so that they take as long as known ones.
         self._decoy = (
@@ -110,21 +115,23 @@ class Passwords:
 
     def find_problem(self, password: str) -> str | None:
         """Return the reason to refuse `password` as a new one, or None."""
-        if len(password) < self.min_length:
+        fits = _fits(password)
+        normal = _normalise(password) if fits else password
+        if len(normal) < self.min_length:
             return f"Password should be at least {self.min_length} characters"
-        if not _fits(password):
+        if not fits or not limits.PASSWORD.holds(normal):
             return f"Password should be at most {limits.PASSWORD.bytes} bytes of UTF-8"
         return None
 
     async def hash(self, password: str) -> str:
         """Return a hash to store, in the PHC string format. Raises PasswordHashingBusy."""
-        return await self._run_in_thread(lambda: self.helper.hash(password))
+        return await self._run_in_thread(lambda: self.helper.hash(_normalise(password)))
 
     async def verify(self, password: str, stored: str | None) -> tuple[bool, str | None]:
         """Verify `password` against the `stored` hash; None (no such account) takes as long.
 
-        Returns whether they match and, for a hash that is cheaper to attack than ours, the hash to
-        store instead. Raises PasswordHashingBusy.
+        Returns whether they match and, for a hash that is cheaper to attack than ours or of a
+        password that was not normalised, the hash to store instead. Raises PasswordHashingBusy.
         """
         if not _fits(password):
             password, stored = "", None
@@ -134,10 +141,26 @@ class Passwords:
         return (matches, upgraded) if stored is not None else (False, None)
 
     def _verify(self, password: str, stored: str) -> tuple[bool, str | None]:
+        normal = _normalise(password)
         try:
-            return self.helper.verify_and_update(password, stored)
+            matches, upgraded = self.helper.verify_and_update(normal, stored)
+            if matches or normal == password:
+                return matches, upgraded
+            # Hashes were once made of the password as it was typed.
+            if self.helper.password_hash.verify(password, stored):
+                return True, self._replace(stored, normal)
         except UnknownHashError:
-            return False, None
+            pass
+        return False, None
+
+    def _replace(self, stored: str, password: str) -> str:
+        """Return a hash of `password` that costs an attacker no less than `stored`."""
+        if not Argon2Hasher.identify(stored) or self._argon2.check_needs_rehash(stored):
+            return self.helper.hash(password)
+        costs = extract_parameters(stored)
+        return Argon2Hasher(
+            costs.time_cost, costs.memory_cost, costs.parallelism, costs.hash_len, costs.salt_len
+        ).hash(password)
 
     async def _run_in_thread(self, work: Callable[[], Result]) -> Result:
         if self._waiting >= MAX_WAITING:
@@ -160,14 +183,18 @@ class Passwords:
 
 
 def _fits(password: str) -> bool:
-    """Return whether `password` is short enough to be hashed, and can be encoded."""
-    if not limits.PASSWORD.holds(password):
+    """Return whether `password` is short enough to be normalised, and can be encoded."""
+    if not limits.TYPED_PASSWORD.holds(password):
         return False
     try:
         password.encode()
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _normalise(password: str) -> str:
+    return unicodedata.normalize("NFC", password)
 
 
 def _cores() -> int:

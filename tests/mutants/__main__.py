@@ -21,10 +21,11 @@ from rich.table import Table
 from rich.text import Text
 
 from tests.databases import open_server
-from tests.mutants import checks, inputs, planted, seams, serverless
+from tests.mutants import checks, clients, inputs, planted, seams, serverless
 from tests.mutants.planted import Edit, Mutant
 
-MUTANTS = [*planted.MUTANTS, *serverless.MUTANTS, *checks.MUTANTS, *seams.MUTANTS, *inputs.MUTANTS]
+MODULES = (planted, serverless, checks, seams, inputs, clients)
+MUTANTS = [mutant for module in MODULES for mutant in module.MUTANTS]
 ROOT = Path(__file__).parents[2]
 SECONDS = 600
 WORKERS = 2
