@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -16,6 +17,17 @@ _ALGORITHM = "HS256"
 
 # Verified tokens that are cached, of some 1,100 bytes each.
 _CACHED = 10_000
+
+# White space and characters without a width, which no token has.
+_FOLDS = re.compile("[\\s\u00ad\u200b-\u200d\u2060\ufeff]+")
+
+
+def unfold(token: str) -> str:
+    """Return a pasted token in one piece: mail readers break long lines, and blanks come along.
+
+    A text that is too long for a token is returned as it is.
+    """
+    return _FOLDS.sub("", token) if limits.TOKEN.holds(token) else token
 
 
 class Signer:

@@ -1,6 +1,7 @@
 """The pages that links in mails open, and the API documentation.
 
-Opening a link changes nothing, because mail scanners open every link: the button does.
+Opening a link changes nothing, because mail scanners open every link: the button does. A link that
+cannot work any more says so when it is opened.
 """
 
 from functools import cache
@@ -61,7 +62,15 @@ def _message(title: str, text: str, status: int = 200) -> HTMLResponse:
     return _page("message", status, title=title, text=text)
 
 
-_BAD_LINK = "It was used, has expired, or is incomplete. Request a new one."
+def _bad_link(status: int = 200) -> HTMLResponse:
+    text = "It was used, has expired, or is incomplete. Request a new one."
+    return _message("This link does not work", text, status)
+
+
+def _already_verified() -> HTMLResponse:
+    return _message(
+        "Already confirmed", "This address was confirmed before. There is nothing left to do."
+    )
 
 
 @router.get("/docs")
@@ -71,7 +80,13 @@ async def docs() -> HTMLResponse:
 
 
 @router.get("/verify")
-async def verify_form(token: Token = "") -> HTMLResponse:
+async def verify_form(manager: UserManagerDep, token: Token = "") -> HTMLResponse:
+    try:
+        await manager.check_verify_token(token)
+    except UserAlreadyVerified:
+        return _already_verified()
+    except InvalidVerifyToken:
+        return _bad_link()
     return _page("verify", token=token)
 
 
@@ -80,16 +95,20 @@ async def verify(manager: UserManagerDep, token: FormText = "") -> HTMLResponse:
     try:
         user = await manager.verify(token)
     except UserAlreadyVerified:
-        return _message(
-            "Already confirmed", "This address was confirmed before. There is nothing left to do."
-        )
+        return _already_verified()
     except InvalidVerifyToken:
-        return _message("This link does not work", _BAD_LINK, 400)
+        return _bad_link(400)
     return _message("Thank you", f"The address {user.email} is confirmed.")
 
 
 @router.get("/reset-password")
-async def reset_password_form(resources: ResourcesDep, token: Token = "") -> HTMLResponse:
+async def reset_password_form(
+    resources: ResourcesDep, manager: UserManagerDep, token: Token = ""
+) -> HTMLResponse:
+    try:
+        await manager.check_reset_token(token)
+    except InvalidResetPasswordToken:
+        return _bad_link()
     minimum = resources.passwords.min_length
     return _page("reset-password", token=token, problem=None, minimum=minimum)
 
@@ -107,7 +126,9 @@ async def reset_password(
         minimum = resources.passwords.min_length
         return _page("reset-password", 400, token=token, problem=error.reason, minimum=minimum)
     except InvalidResetPasswordToken:
-        return _message("This link does not work", _BAD_LINK, 400)
+        # Two clicks, or a reload, submit the form again after it has succeeded.
+        if not await manager.was_reset(token, password):
+            return _bad_link(400)
     return _message(
         "Your password is changed",
         "All sessions of your account have ended. Log in again.",

@@ -8,10 +8,13 @@ from pydantic import AfterValidator, Field
 
 from app import limits
 
+# Without a width: they come along with a pasted address, and str.strip() leaves them.
+_INVISIBLE = "\ufeff\u200b\u2060"
+
 
 def email_key(email: str) -> str:
     """Return the key of an address: NFKC and casefold (Unicode, sections 3.13 and 5.18)."""
-    folded = unicodedata.normalize("NFKC", email.strip()).casefold()
+    folded = unicodedata.normalize("NFKC", _trim(email)).casefold()
     return unicodedata.normalize("NFKC", folded)
 
 
@@ -23,6 +26,10 @@ def same_spelling(email: str) -> str:
     """
     key = email_key(email)
     return key if email_key(key) == key else email
+
+
+def _trim(text: str) -> str:
+    return text.strip().strip(_INVISIBLE).strip()
 
 
 def storable(text: str) -> bool:
@@ -41,7 +48,7 @@ def parse_email(text: str) -> str:
         # RFC 2047: a mail server could decode it into another address.
         raise ValueError("not an e-mail address: it contains an encoded word")
     try:
-        email = validate_email(text.strip(), check_deliverability=False, strict=True).normalized
+        email = validate_email(_trim(text), check_deliverability=False, strict=True).normalized
     except EmailNotValidError as error:
         raise ValueError(f"not an e-mail address: {error}") from None
     # Folding can turn one character into eighteen.

@@ -18,6 +18,7 @@ from fastapi_users.schemas import BaseUserCreate, BaseUserUpdate
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actor import Actor
+from app.crypto.tokens import unfold
 from app.errors import Forbidden, LastSuperuser, NotFound, Unauthorized
 from app.mail.outbox import Outbox
 from app.resources import Resources
@@ -154,42 +155,83 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
 
     async def verify(self, token: str, request: Request | None = None) -> User:
         """Mark an address as verified. Raises InvalidVerifyToken, UserAlreadyVerified."""
-        claims = self._signer.verify(VERIFY, token)
-        if claims is None:
+        claims = self._read(VERIFY, token)
+        found = await self.user_db.get_locked(UUID(claims["sub"])) if claims is not None else None
+        user = self._verifiable(claims, found)
+        verified: User = await self.user_db.update(user, {"is_verified": True})
+        return verified
+
+    async def check_verify_token(self, token: str) -> None:
+        """Raise as `verify` would; change nothing."""
+        claims = self._read(VERIFY, token)
+        self._verifiable(claims, await self._find(claims))
+
+    def _verifiable(self, claims: Mapping[str, Any] | None, user: User | None) -> User:
+        """Return the account if it can be verified. Raises as `verify`."""
+        if claims is None or user is None:
             raise InvalidVerifyToken
-        user = await self.user_db.get_locked(UUID(claims["sub"]))
-        if user is None or claims["proof"] != verify_fingerprint(self._signer, user):
+        if claims["proof"] != verify_fingerprint(self._signer, user):
             raise InvalidVerifyToken
         if user.is_verified:
             raise UserAlreadyVerified
-        verified: User = await self.user_db.update(user, {"is_verified": True})
-        return verified
+        return user
 
     async def reset_password(
         self, token: str, password: str, request: Request | None = None
     ) -> User:
         """Set the password of the account that `token` names, and revoke all its sessions.
 
-        A token works once. Raises InvalidResetPasswordToken, PasswordHashingBusy, and
+        The token was sent to the address that the account has, which is thereby verified. A token
+        works once. Raises InvalidResetPasswordToken, PasswordHashingBusy, and
         InvalidPasswordException, after which the token still works.
         """
-        claims = self._signer.verify(RESET, token)
-        found = await self.user_db.get(UUID(claims["sub"])) if claims is not None else None
-        if claims is None or found is None or not self._may_reset(claims, found):
-            raise InvalidResetPasswordToken
+        claims = self._read(RESET, token)
+        found = self._resettable(claims, await self._find(claims))
         await self.validate_password(password)
         await self.user_db.release_connection()
         hashed = await self._passwords.hash(password)
-        user = await self.user_db.get_locked(found.id)
-        if user is None or not self._may_reset(claims, user):
-            raise InvalidResetPasswordToken
-        await self.user_db.update(user, {"hashed_password": hashed})
+        user = self._resettable(claims, await self.user_db.get_locked(found.id))
+        await self.user_db.update(user, {"hashed_password": hashed, "is_verified": True})
         await self.sessions.revoke_all(user.id)
         self._outbox.enqueue(PASSWORD_CHANGED, user.email)
         return user
 
-    def _may_reset(self, claims: Mapping[str, Any], user: User) -> bool:
-        return bool(user.is_active and claims["proof"] == reset_fingerprint(self._signer, user))
+    async def check_reset_token(self, token: str) -> None:
+        """Raise InvalidResetPasswordToken if `reset_password` would; change nothing."""
+        claims = self._read(RESET, token)
+        self._resettable(claims, await self._find(claims))
+
+    async def was_reset(self, token: str, password: str) -> bool:
+        """Return whether the account that a used `token` names has `password`; change nothing.
+
+        A form that is submitted twice has set it the first time. Raises PasswordHashingBusy.
+        """
+        claims = self._read(RESET, token)
+        # Locked, to wait for a submission at the same time.
+        user = await self.user_db.get_locked(UUID(claims["sub"])) if claims is not None else None
+        if user is None or not user.is_active:
+            return False
+        await self.user_db.release_connection()
+        matches, _ = await self._passwords.verify(password, user.hashed_password)
+        return matches
+
+    def _resettable(self, claims: Mapping[str, Any] | None, user: User | None) -> User:
+        """Return the account if its password can be reset. Raises InvalidResetPasswordToken."""
+        if claims is None or user is None or not user.is_active:
+            raise InvalidResetPasswordToken
+        if claims["proof"] != reset_fingerprint(self._signer, user):
+            raise InvalidResetPasswordToken
+        return user
+
+    def _read(self, audience: str, token: str) -> Mapping[str, Any] | None:
+        return self._signer.verify(audience, unfold(token))
+
+    async def _find(self, claims: Mapping[str, Any] | None) -> User | None:
+        """Return the account that a token's claims name."""
+        if claims is None:
+            return None
+        user: User | None = await self.user_db.get(UUID(claims["sub"]))
+        return user
 
     async def delete(self, user: User, request: Request | None = None) -> None:
         """Delete an account, its sessions and the messages to its address.

@@ -52,7 +52,8 @@ def test_a_new_password(service: Service, person: Account, headers: dict[str, st
     assert service.client.post("/reset-password", data=new).status_code == 200
     assert service.client.get("/users/me", headers=headers).status_code == 401
     assert service.try_login(person.email, "a new password").status_code == 200
-    assert service.client.post("/reset-password", data=new).status_code == 400
+    again = new | {"password": "yet another one"}
+    assert service.client.post("/reset-password", data=again).status_code == 400
 
 
 @pytest.mark.parametrize("page", ["/verify", "/reset-password"])

@@ -4,6 +4,8 @@ from tests.mutants.planted import Edit, Mutant
 
 PASSWORDS = "app/crypto/passwords.py"
 SPELLINGS = "tests/crypto/test_spellings.py"
+MANAGER = "app/users/manager.py"
+LINKS = "tests/pages/test_links.py"
 
 MUTANTS = [
     Mutant(
@@ -31,6 +33,65 @@ MUTANTS = [
         ],
         ("sqlite",),
         f"{SPELLINGS}::test_an_unknown_account_costs_as_many_hashes_in_every_spelling",
+        "assert",
+    ),
+    Mutant(
+        "a token with the line breaks of its mail",
+        [Edit("app/crypto/tokens.py", '_FOLDS.sub("", token) if', "token.strip() if")],
+        ("sqlite",),
+        f"{LINKS}::test_a_pasted_token_resets_a_password",
+        "assert",
+    ),
+    Mutant(
+        "a reset that leaves its address unverified",
+        [
+            Edit(
+                MANAGER,
+                '"hashed_password": hashed, "is_verified": True',
+                '"hashed_password": hashed',
+            )
+        ],
+        ("sqlite",),
+        f"{LINKS}::test_a_reset_verifies_the_address_that_its_mail_was_sent_to",
+        "assert",
+    ),
+    Mutant(
+        "a second click that is refused",
+        [
+            Edit(
+                MANAGER,
+                "        return matches\n\n    def _resettable",
+                "        return False\n\n    def _resettable",
+            )
+        ],
+        ("sqlite",),
+        f"{LINKS}::test_a_reset_that_is_submitted_again_has_succeeded",
+        "assert",
+    ),
+    Mutant(
+        "a used token that any password satisfies",
+        [
+            Edit(
+                MANAGER,
+                "        return matches\n\n    def _resettable",
+                "        return True\n\n    def _resettable",
+            )
+        ],
+        ("sqlite",),
+        f"{LINKS}::test_a_used_token_does_nothing",
+        "assert",
+    ),
+    Mutant(
+        "a bad link that asks for a password",
+        [
+            Edit(
+                "app/pages/routes.py",
+                "        await manager.check_reset_token(token)\n",
+                "        pass\n",
+            )
+        ],
+        ("sqlite",),
+        f"{LINKS}::test_a_link_that_cannot_work_says_so_before_a_password_is_typed",
         "assert",
     ),
 ]
