@@ -6,6 +6,7 @@ import ssl
 import sys
 import tempfile
 from email.message import EmailMessage
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
@@ -17,6 +18,7 @@ from app.settings.model import Settings
 
 OPERATION_SECONDS = 10
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_VERIFY_HINT = ": name its authority in KEYSTEAD_MAIL_CA_FILE, or set KEYSTEAD_MAIL_VERIFY=false"
 
 
 class MessageRejected(Exception):
@@ -45,7 +47,22 @@ def open_transport(settings: Settings) -> Transport:
         return FolderTransport(Path(settings.mail_url.removeprefix("file:").removeprefix("//")))
     if url.scheme == "console":
         return ConsoleTransport()
-    return SMTPTransport(settings.mail_url)
+    return SMTPTransport(
+        settings.mail_url,
+        greeting=_greeting(settings),
+        ca_file=settings.mail_ca_file,
+        verify=settings.mail_verify,
+    )
+
+
+def _greeting(settings: Settings) -> str:
+    """Return the name that EHLO gives; an address as a literal (RFC 5321, section 4.1.3)."""
+    host = settings.mail_ehlo or urlsplit(settings.base_url).hostname or "localhost"
+    try:
+        address = ip_address("127.0.0.1" if host == "localhost" else host)
+    except ValueError:
+        return host.rstrip(".")
+    return f"[IPv6:{address}]" if address.version == 6 else f"[{address}]"
 
 
 class FolderTransport:
@@ -109,21 +126,40 @@ class ConsoleTransport:
 class SMTPTransport:
     """An SMTP server (RFC 5321), one connection for all messages.
 
-    Uses STARTTLS if the server offers it. Sends a password without TLS only to loopback.
+    Uses STARTTLS if the server offers it. Sends a password without TLS only to loopback. Without a
+    password TLS is opportunistic (RFC 7435): any certificate will do, and if it fails, none is
+    used.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        greeting: str | None = None,
+        ca_file: str | None = None,
+        verify: bool | None = None,
+    ) -> None:
+        """`greeting`: the name in EHLO. `verify` or `ca_file`: verify the certificate, need TLS."""
         parts = urlsplit(url)
         password = unquote(parts.password) if parts.password else None
-        encrypt = password is not None and parts.hostname not in _LOOPBACK
+        is_smtps = parts.scheme == "smtps"
+        verified = verify or ca_file is not None
+        encrypt = verified or (password is not None and parts.hostname not in _LOOPBACK)
+        self._start_tls = True if encrypt and not is_smtps else None
+        self._is_opportunistic = not (encrypt or is_smtps or parts.username)
+        if verify is None:
+            verify = verified or is_smtps or password is not None
         self._address = f"{parts.hostname}:{parts.port or 'default port'}"
         self._client = aiosmtplib.SMTP(
             hostname=parts.hostname,
             port=parts.port,
             username=unquote(parts.username) if parts.username else None,
             password=password,
-            use_tls=parts.scheme == "smtps",
-            start_tls=None if parts.scheme == "smtps" or not encrypt else True,
+            use_tls=is_smtps,
+            start_tls=self._start_tls,
+            local_hostname=greeting,
+            validate_certs=verify,
+            cert_bundle=ca_file,
             timeout=OPERATION_SECONDS,
         )
 
@@ -155,10 +191,19 @@ class SMTPTransport:
         if self._client.is_connected:
             return
         try:
-            await self._client.connect()
-        except (aiosmtplib.SMTPException, OSError, ssl.SSLError) as error:
+            await self._connect()
+        except (aiosmtplib.SMTPException, OSError) as error:
             self._client.close()
-            raise MailServerUnavailable(f"{self._address}: {error}") from error
+            hint = _VERIFY_HINT if "CERTIFICATE_VERIFY_FAILED" in str(error) else ""
+            raise MailServerUnavailable(f"{self._address}: {error}{hint}") from error
+
+    async def _connect(self) -> None:
+        try:
+            await self._client.connect(start_tls=self._start_tls)
+        except (ssl.SSLError, aiosmtplib.SMTPResponseException):
+            if not self._is_opportunistic:
+                raise
+            await self._client.connect(start_tls=False)
 
     async def aclose(self) -> None:
         try:

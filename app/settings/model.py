@@ -77,6 +77,21 @@ class Settings(BaseSettings):
     mail_from: Annotated[str, AfterValidator(texts.sender)] = Field(
         "Keystead <keystead@localhost>", description="The sender of every message."
     )
+    mail_ehlo: Annotated[str, AfterValidator(texts.host)] | None = Field(
+        None,
+        description="The name or address of this host that mail servers are greeted with; by "
+        "default the host of `KEYSTEAD_BASE_URL`.",
+    )
+    mail_ca_file: Annotated[str, AfterValidator(texts.certificates)] | None = Field(
+        None,
+        description="File with the authority of the mail server's certificate, in PEM, beside "
+        "those that the system knows. Mail then leaves with TLS only.",
+    )
+    mail_verify: bool | None = Field(
+        None,
+        description="Whether the mail server's certificate is verified, and TLS needed. By default "
+        "it is verified with `smtps://`, and where a password is sent.",
+    )
     tick_token: Annotated[list[BearerToken], NoDecode] = Field(
         [],
         description="Bearer token of `POST /tick`; two, with a comma between, while one replaces "
@@ -179,6 +194,8 @@ class Settings(BaseSettings):
             )
         if self.secret_key is not None and len(self.secret_key) < SECRET_MIN_LENGTH:
             raise ValueError("KEYSTEAD_SECRET_KEY is too short: at least 32 characters")
+        if self.mail_ca_file is not None and self.mail_verify is False:
+            raise ValueError("KEYSTEAD_MAIL_CA_FILE has no effect: KEYSTEAD_MAIL_VERIFY is false")
         if self.argon2_memory_kib < 8 * self.argon2_parallelism:
             raise ValueError("KEYSTEAD_ARGON2_MEMORY_KIB: at least 8 for each lane (RFC 9106)")
         return self

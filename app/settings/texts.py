@@ -1,7 +1,10 @@
 """What the text of a setting must be. Each function returns it, or raises ValueError."""
 
+import re
+import ssl
 from email.errors import InvalidHeaderDefect
 from email.headerregistry import HeaderRegistry
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -47,6 +50,31 @@ def sender(text: str) -> str:
     if not text.isprintable():
         raise ValueError("a sender without control characters")
     return text
+
+
+_LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?")
+
+
+def host(text: str) -> str:
+    """Return the host's name (RFC 1123), or its address without brackets (RFC 5321, 4.1.3)."""
+    if text.startswith("[") and text.endswith("]"):
+        text = text[1:-1].removeprefix("IPv6:")
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        if len(text) > 253 or not _HOST.fullmatch(text):
+            raise ValueError("a host's name in ASCII, as id.example.org, or an address") from None
+    return text
+
+
+def certificates(path: str) -> str:
+    """Return the path of a file, if it has certificates in PEM."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except OSError as error:
+        raise ValueError(f"no certificates can be read from {path}: {error.strerror}") from None
+    return path
 
 
 def base_url(url: str) -> str:

@@ -52,6 +52,8 @@ class Postmaster:
     taken: list[Taken] = field(default_factory=list)
     passwords: list[bytes] = field(default_factory=list)
     greeted: int = 0
+    names: list[str] = field(default_factory=list)
+    """The names that clients gave in EHLO."""
     port: int = 0
 
     def recipients(self) -> Counter[str]:
@@ -64,6 +66,7 @@ class Postmaster:
         self, server: SMTP, session: Session, _: Envelope, hostname: str, responses: list[str]
     ) -> list[str]:
         session.host_name = hostname
+        self.names.append(hostname)
         if session.ssl is None:
             self.greeted += 1
         return responses
@@ -121,6 +124,22 @@ class Vanishing(SMTP):
     def vanish(self) -> None:
         assert isinstance(self.transport, asyncio.Transport)
         self.transport.abort()
+
+
+class DeclinesTLS(SMTP):
+    """Offers STARTTLS, and cannot do it."""
+
+    async def smtp_STARTTLS(self, _: str) -> None:  # noqa: N802
+        await self.push("454 4.7.0 TLS not available")
+
+
+class FailsTLS(SMTP):
+    """Offers STARTTLS, and answers the handshake in clear text."""
+
+    async def smtp_STARTTLS(self, _: str) -> None:  # noqa: N802
+        await self.push("220 go ahead")
+        await self._reader.read(1)
+        await self.push("454 4.7.0 TLS not available")
 
 
 class HangsUpInData(Vanishing):

@@ -6,6 +6,8 @@ PASSWORDS = "app/crypto/passwords.py"
 SPELLINGS = "tests/crypto/test_spellings.py"
 MANAGER = "app/users/manager.py"
 LINKS = "tests/pages/test_links.py"
+TRANSPORTS = "app/mail/transports.py"
+RELAYS = "tests/mail/test_relays.py"
 
 MUTANTS = [
     Mutant(
@@ -92,6 +94,34 @@ MUTANTS = [
         ],
         ("sqlite",),
         f"{LINKS}::test_a_link_that_cannot_work_says_so_before_a_password_is_typed",
+        "assert",
+    ),
+    Mutant(
+        "a mail server that is greeted by the host's own idea of its name",
+        [Edit(TRANSPORTS, "            local_hostname=greeting,\n", "")],
+        ("sqlite",),
+        f"{RELAYS}::test_a_mail_server_is_greeted_by_name",
+        "assert",
+    ),
+    Mutant(
+        "a relay that needs a known certificate for no password",
+        [Edit(TRANSPORTS, "verified or is_smtps or password is not None", "True")],
+        ("sqlite",),
+        f"{RELAYS}::test_a_relay_without_a_password_may_have_any_certificate",
+        "assert",
+    ),
+    Mutant(
+        "a password for any certificate",
+        [Edit(TRANSPORTS, "verified or is_smtps or password is not None", "verified or is_smtps")],
+        ("sqlite",),
+        "tests/mail/test_encryption.py::test_an_untrusted_certificate_is_refused[smtp]",
+        "DID NOT RAISE|assert",
+    ),
+    Mutant(
+        "TLS that is needed, and left out when it fails",
+        [Edit(TRANSPORTS, "not (encrypt or is_smtps or parts.username)", "not is_smtps")],
+        ("sqlite",),
+        f"{RELAYS}::test_tls_that_is_needed_is_not_left_out",
         "assert",
     ),
 ]
