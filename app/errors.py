@@ -9,6 +9,7 @@ APIError (status, code, keeps_writes)
 ├── NotFound             404
 ├── LastSuperuser        409
 ├── TickRunning          409  Retry-After
+├── UnsupportedMediaType 415  Accept
 ├── TickTooOften         429  Retry-After
 ├── PasswordHashingBusy  503  Retry-After
 └── DatabaseUnavailable  503  Retry-After
@@ -91,6 +92,22 @@ class TickRunning(APIError):
         """`retry_after`: seconds until the next attempt can succeed."""
         super().__init__()
         self.headers = {"Retry-After": str(retry_after)}
+
+
+class UnsupportedMediaType(APIError):
+    """The body has another type than the route takes (RFC 9110, section 15.5.16)."""
+
+    status, code = 415, "UNSUPPORTED_MEDIA_TYPE"
+
+    def __init__(self, *accepted: str) -> None:
+        """`accepted`: the media types that the route takes, the usual one first."""
+        super().__init__()
+        self.headers = {"Accept": ", ".join(accepted)}
+        self.reason = f"Send the body as {accepted[0]}"
+
+    @property
+    def detail(self) -> Any:
+        return {"code": self.code, "reason": self.reason}
 
 
 class TickTooOften(TickRunning):

@@ -11,6 +11,7 @@ from app.auth.guard import UNAUTHORIZED, Guard
 from app.auth.principal import Principal
 from app.errors import BadRequest
 from app.http.dependencies import ResourcesDep
+from app.http.form_body import require_form
 from app.sessions.dependencies import SessionStoreDep
 from app.users.dependencies import UserManagerDep
 
@@ -31,7 +32,11 @@ def login_router(guard: Guard) -> APIRouter:
         "/login",
         name="auth:jwt.login",
         summary="Log in",
-        responses={400: {"model": ErrorModel}},
+        responses={
+            400: {"model": ErrorModel},
+            415: {"model": ErrorModel, "description": "The body is no form: Accept."},
+        },
+        dependencies=[Depends(require_form)],
     )
     async def login(
         form: Annotated[OAuth2PasswordRequestForm, Depends()],

@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import limits
-from app.http.json_body import find_problem, is_json
+from app.http.json_body import find_problem, is_json, is_mislabelled
 
 # Methods whose request body is ignored.
 _WITHOUT_BODY = ("GET", "HEAD")
@@ -55,6 +55,8 @@ class BodyLimitMiddleware:
             return  # the client disconnected
         if kind.lower().startswith("multipart/"):
             MutableHeaders(scope=scope)["content-type"] = _without_charset(kind)
+        if is_mislabelled(kind, body):
+            kind = MutableHeaders(scope=scope)["content-type"] = "application/json"
         if is_json(kind):
             problem = find_problem(body)
             if problem is not None:

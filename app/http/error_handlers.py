@@ -65,10 +65,10 @@ async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     problem = malformed_body(request.scope)
     if problem is not None:
-        return _respond(
-            422,
-            [{"type": "json_invalid", "loc": ["body"], "msg": problem, "input": None}],
-        )
+        return _invalid_body("json_invalid", problem)
+    if isinstance(error.body, bytes):
+        # FastAPI has not parsed it, and would report that fields are missing.
+        return _invalid_body("json_type", "The body is not JSON by its type: send application/json")
     return _respond(
         422,
         [
@@ -81,6 +81,10 @@ async def _invalid(request: Request, error: Exception) -> Response:
             for invalid in error.errors()
         ],
     )
+
+
+def _invalid_body(kind: str, problem: str) -> Response:
+    return _respond(422, [{"type": kind, "loc": ["body"], "msg": problem, "input": None}])
 
 
 def _printable(value: Any) -> Any:

@@ -14,6 +14,15 @@ def is_json(content_type: str | None) -> bool:
     return kind.startswith("application/") and kind.endswith(("/json", "+json"))
 
 
+def is_mislabelled(content_type: str, body: bytes) -> bool:
+    """Return whether a JSON object is labelled as a form, the type that `curl -d` gives any body.
+
+    A form would begin with %7B.
+    """
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind == "application/x-www-form-urlencoded" and body.lstrip()[:1] == b"{"
+
+
 def find_problem(body: bytes) -> str | None:
     """Return why `body` is refused as JSON (RFC 8259), or None. An empty body is fine."""
     if not body:

@@ -42,7 +42,10 @@ def test_incomplete_form(service: Service, form: dict[str, str]) -> None:
 
 def test_json_is_not_a_form(service: Service, person: Account) -> None:
     body = {"username": person.email, "password": person.password}
-    assert service.client.post("/auth/jwt/login", json=body).status_code == 422
+    answer = service.client.post("/auth/jwt/login", json=body)
+    assert answer.status_code == 415
+    assert answer.headers["accept"] == "application/x-www-form-urlencoded, multipart/form-data"
+    assert "application/x-www-form-urlencoded" in answer.json()["detail"]["reason"]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ MANAGER = "app/users/manager.py"
 LINKS = "tests/pages/test_links.py"
 TRANSPORTS = "app/mail/transports.py"
 RELAYS = "tests/mail/test_relays.py"
+TYPES = "tests/http/test_content_types.py"
 
 MUTANTS = [
     Mutant(
@@ -122,6 +123,20 @@ MUTANTS = [
         [Edit(TRANSPORTS, "not (encrypt or is_smtps or parts.username)", "not is_smtps")],
         ("sqlite",),
         f"{RELAYS}::test_tls_that_is_needed_is_not_left_out",
+        "assert",
+    ),
+    Mutant(
+        "a tick whose body curl has labelled",
+        [Edit("app/http/body_limit.py", "if is_mislabelled(kind, body):", "if False:")],
+        ("sqlite",),
+        f"{TYPES}::test_a_tick_by_curl_is_read_as_json",
+        "assert",
+    ),
+    Mutant(
+        "a login in JSON that lacks fields",
+        [Edit("app/auth/login.py", "        dependencies=[Depends(require_form)],\n", "")],
+        ("sqlite",),
+        f"{TYPES}::test_a_login_in_json_is_told_the_type_to_send",
         "assert",
     ),
 ]
