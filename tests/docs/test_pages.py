@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import httpx2
@@ -154,6 +155,8 @@ def as_request(command: str, known: dict[str, str]) -> httpx2.Request:
         kind = "application/x-www-form-urlencoded"
     if kind is not None:
         headers["Content-Type"] = kind
+    if body is not None and body.startswith("@{"):
+        body = urlencode(re.findall(r'(\w+)="([^"]*)"', body))
     url = option("Uri")
     assert url is not None
     return httpx2.Request(method, url, headers=headers, content=body)
@@ -185,6 +188,19 @@ def test_the_page_of_jobs_adds_one_that_works(tmp_path: Path) -> None:
 def plain(text: str) -> str:
     """Return a table without times and column widths."""
     return re.sub(r"[ ─━]+|\d[\de.-]* s\b", " ", normalise(text, 8080))
+
+
+def test_texts_of_people_are_encoded_in_forms_and_queries() -> None:
+    """A + in an address would be a blank, a & in a password the end of it."""
+    names = "(username|password|email|token|q)="
+    raw = re.compile(rf"""(-d|--data\S*) ['"]?([^'"{{\s]*&)?{names}|[?&]{names}""")
+    encoded = 0
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
+        for command in re.findall(r"^.*\bcurl\b.*$", page.read_text(), re.MULTILINE):
+            plain = re.sub("--data-urlencode ['\"]?", "--encoded ", command)
+            assert not raw.search(plain), (page.name, command)
+            encoded += plain != command
+    assert encoded >= 5
 
 
 def test_links_lead_somewhere() -> None:
