@@ -9,7 +9,7 @@ from app.auth.guard import UNAUTHORIZED, Guard
 from app.auth.principal import Principal
 from app.users import refusals
 from app.users.dependencies import UserManagerDep
-from app.users.schemas import UserRead, UserUpdate
+from app.users.schemas import UserRead, UserUpdateMe
 from app.users.tables import User
 
 
@@ -39,7 +39,7 @@ def me_router(guard: Guard) -> APIRouter:
         responses={400: {"model": ErrorModel}, 401: UNAUTHORIZED},
     )
     async def update_me(
-        principal: Annotated[Principal, authenticated], body: UserUpdate, manager: UserManagerDep
+        principal: Annotated[Principal, authenticated], body: UserUpdateMe, manager: UserManagerDep
     ) -> User:
         """Change the own account. A new password ends all other sessions."""
         with refusals.bad_request(refusals.UPDATE):

@@ -33,7 +33,7 @@ from app.users.letters import (
     reset_fingerprint,
     verify_fingerprint,
 )
-from app.users.schemas import UserCreate, UserUpdate
+from app.users.schemas import UserRegister, UserUpdateMe
 from app.users.tables import AnyUser, User
 
 
@@ -57,7 +57,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
 
     async def create(
         self,
-        user_create: BaseUserCreate,
+        user_create: BaseUserCreate | UserRegister,
         safe: bool = False,
         request: Request | None = None,
     ) -> User:
@@ -66,7 +66,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
         `safe`: ignore the flags in `user_create`. Raises InvalidPasswordException,
         UserAlreadyExists, PasswordHashingBusy.
         """
-        assert isinstance(user_create, UserCreate)
+        assert isinstance(user_create, UserRegister)
         await self.validate_password(user_create.password)
         if await self.user_db.get_by_email(user_create.email) is not None:
             raise UserAlreadyExists
@@ -107,7 +107,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
 
     async def update(
         self,
-        user_update: BaseUserUpdate,
+        user_update: BaseUserUpdate | UserUpdateMe,
         user: Any,
         safe: bool = False,
         request: Request | None = None,
@@ -116,7 +116,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
 
         `safe`: as its owner, whose present session stays and whose flags are ignored.
         """
-        assert isinstance(user_update, UserUpdate)
+        assert isinstance(user_update, UserUpdateMe)
         return await self.apply(user_update.changes(safe=safe), user.id, own=safe)
 
     async def apply(self, changes: dict[str, Any], user_id: UUID, *, own: bool = False) -> User:

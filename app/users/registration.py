@@ -6,7 +6,7 @@ from fastapi_users.router.common import ErrorModel
 
 from app.users import refusals
 from app.users.dependencies import UserManagerDep
-from app.users.schemas import UserCreate, UserRead
+from app.users.schemas import UserRead, UserRegister
 from app.users.tables import User
 
 router = APIRouter(tags=["auth"])
@@ -20,7 +20,7 @@ router = APIRouter(tags=["auth"])
     summary="Create an account",
     responses={400: {"model": ErrorModel}},
 )
-async def register(body: UserCreate, manager: UserManagerDep) -> User:
+async def register(body: UserRegister, manager: UserManagerDep) -> User:
     """Create an account, and send a mail that asks to verify its address."""
     with refusals.bad_request(refusals.REGISTER):
         return await manager.create(body, safe=True)

@@ -1,7 +1,7 @@
 """The account as clients send and receive it.
 
 A new column of the account is shown, taken at registration, or changed by being listed in
-UserRead, UserCreate or UserUpdate; nothing else lists columns (docs/fields.md).
+UserRead, UserRegister or UserUpdateMe; nothing else lists columns (docs/fields.md).
 """
 
 from typing import Any
@@ -26,10 +26,11 @@ class UserRead(BaseUser[UUID]):
     email: str
 
 
-class UserCreate(BaseUserCreate):
-    """A new account. Registration ignores the flags."""
+class UserRegister(CreateUpdateDictModel):
+    """A new account, as its owner sends it. Flags are ignored, as any unknown field."""
 
     email: Email
+    password: str
 
     def values(self, *, safe: bool) -> dict[str, Any]:
         """Return the values of the account's columns; without the flags if `safe`."""
@@ -38,9 +39,17 @@ class UserCreate(BaseUserCreate):
         return sent
 
 
-class UserUpdate(BaseUserUpdate):
-    """The changes to an account. A field that is not sent keeps its value; null clears it."""
+class UserCreate(UserRegister, BaseUserCreate):
+    """A new account with its flags, as the operator makes it."""
 
+
+class UserUpdateMe(CreateUpdateDictModel):
+    """The changes to an account by its owner: no flags, which are ignored as any unknown field.
+
+    A field that is not sent keeps its value; null clears it.
+    """
+
+    password: str | None = None
     email: Email | None = None
 
     @field_validator("*", mode="before")
@@ -62,6 +71,10 @@ class UserUpdate(BaseUserUpdate):
         if sent.get("password", "") is None:
             del sent["password"]
         return sent
+
+
+class UserUpdate(UserUpdateMe, BaseUserUpdate):
+    """The changes to an account by a superuser, flags among them."""
 
 
 def _sent(model: CreateUpdateDictModel, *, safe: bool) -> dict[str, Any]:

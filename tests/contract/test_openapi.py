@@ -52,6 +52,22 @@ def test_the_security_scheme(service: Service) -> None:
     }
 
 
+def test_a_body_offers_the_fields_that_are_taken(service: Service) -> None:
+    """The flags that clients may send besides, and that are ignored, are not offered."""
+    document = service.client.get("/openapi.json").json()
+    own, flags = {"email", "password"}, {"is_active", "is_superuser", "is_verified"}
+    for method, path, offered in (
+        ("post", "/auth/register", own),
+        ("patch", "/users/me", own),
+        ("patch", "/users/{id}", own | flags),
+    ):
+        body = document["paths"][path][method]["requestBody"]["content"]["application/json"]
+        name = body["schema"]["$ref"].rpartition("/")[2]
+        schema = document["components"]["schemas"][name]
+        assert set(schema["properties"]) == offered
+        assert set(schema.get("required", ())) == (own if method == "post" else set())
+
+
 def test_operations_have_names_of_their_own(service: Service) -> None:
     paths = service.client.get("/openapi.json").json()["paths"]
     names = [operation["operationId"] for ops in paths.values() for operation in ops.values()]

@@ -81,8 +81,8 @@ MUTANTS = [
         [
             Edit(
                 SCHEMAS,
-                '        del sent["password"]\n        return sent\n\n\nclass UserUpdate',
-                '        return {"email": sent["email"]}\n\n\nclass UserUpdate',
+                '        del sent["password"]\n        return sent\n\n\nclass UserCreate',
+                '        return {"email": sent["email"]}\n\n\nclass UserCreate',
             )
         ],
         ("sqlite",),
