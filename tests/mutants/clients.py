@@ -139,4 +139,17 @@ MUTANTS = [
         f"{TYPES}::test_a_login_in_json_is_told_the_type_to_send",
         "assert",
     ),
+    Mutant(
+        "flags that are offered and ignored",
+        [
+            Edit(
+                "app/users/schemas.py",
+                "class UserRegister(CreateUpdateDictModel)",
+                "class UserRegister(BaseUserCreate)",
+            )
+        ],
+        ("sqlite",),
+        "tests/contract/test_openapi.py::test_a_body_offers_the_fields_that_are_taken[in-process]",
+        "assert",
+    ),
 ]
