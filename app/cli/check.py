@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 from dotenv import dotenv_values
 from rich.table import Table
 
+from app import clock
 from app.cli.console import Failure, out, plain, with_resources
+from app.database.engine import Database
+from app.database.statements import database_now
 from app.errors import DatabaseUnavailable
 from app.ids import new_id
 from app.jobs import LETTERS
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from app.mail.delivery import Compose
 
 _PREFIX = "KEYSTEAD_"
+_CLOCKS_DIFFER_SECONDS = 5
 
 
 def check() -> None:
@@ -40,6 +44,9 @@ def check() -> None:
 async def _find_problems(resources: Resources) -> dict[str, str | None]:
     settings_problems = filter(None, [resources.settings.half_configured(), *_misspelt()])
     database_problem = await revisions.find_problem(resources.database, TABLES)
+    clock_problem = None
+    if database_problem is None:
+        clock_problem = await _find_clock_problem(resources.database)
     mail_problem = await _find_transport_problem(resources.settings)
     if mail_problem is None and database_problem is None:
         try:
@@ -49,8 +56,21 @@ async def _find_problems(resources: Resources) -> dict[str, str | None]:
     return {
         "settings": "; ".join(settings_problems) or None,
         "database and migrations": database_problem,
+        "clocks": clock_problem,
         "mail": mail_problem,
     }
+
+
+async def _find_clock_problem(database: Database) -> str | None:
+    async with database.transaction() as session:
+        theirs, ours = await database_now(session), clock.now()
+    seconds = (ours - theirs).total_seconds()
+    if abs(seconds) <= _CLOCKS_DIFFER_SECONDS:
+        return None
+    return (
+        f"this machine's clock is {abs(seconds):,.0f} s {'ahead of' if seconds > 0 else 'behind'} "
+        "the database's: tokens go by this one, jobs and mail by the database's. Set both by NTP"
+    )
 
 
 async def _find_transport_problem(settings: Settings) -> str | None:

@@ -1,11 +1,14 @@
 """The letters that `keystead check` writes."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import time_machine
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app import clock
 from app.cli.check import find_letter_problem
 from app.jobs import LETTERS
 from app.mail.delivery import Compose
@@ -50,14 +53,28 @@ def test_each_letter_is_written_for_an_account_that_is_rolled_back(tmp_path: Pat
     assert in_database(tmp_path, "SELECT count(*) FROM user_account") == [(0,)]
 
 
+@pytest.mark.only("sqlite")
+@pytest.mark.parametrize(
+    ("seconds", "named"), [(86_400, "86,400 s ahead of"), (-60, "60 s behind"), (3, "ok")]
+)
+def test_clocks_that_differ_are_named(tmp_path: Path, seconds: int, named: str) -> None:
+    """The process's is wrong; SQLite reads the machine's."""
+    environment = make_environment(tmp_path)
+    run_command(environment, "migrate")
+    with time_machine.travel(clock.now() + timedelta(seconds=seconds)):
+        said = run_command(environment, "check", code=int(named != "ok"))
+    [line] = [line for line in said.splitlines() if "clocks" in line]
+    assert named in line
+
+
 @pytest.mark.only("sqlite", "postgres")
 def test_a_database_that_takes_no_account_is_named(tmp_path: Path) -> None:
     environment = make_environment(tmp_path)
     run_command(environment, "migrate")
-    in_database(tmp_path, "ALTER TABLE user_account RENAME TO elsewhere")
+    in_database(tmp_path, "ALTER TABLE user_account RENAME COLUMN hashed_password TO x")
     said = " ".join(run_command(environment, "check", code=1).replace("│", "").split())
     assert "it takes no account" in said
-    assert said.count("ok") == 2
+    assert said.count("ok") == 3
 
 
 def find(folder: Path, **letters: Compose) -> str | None:
