@@ -11,8 +11,10 @@ from aiolimiter import AsyncLimiter
 from fastapi import FastAPI
 
 from app.health import ReadinessCheck
+from app.http.base_path import BasePathMiddleware
 from app.http.body_limit import BodyLimitMiddleware
 from app.http.error_handlers import add_exception_handlers
+from app.http.openapi import document
 from app.http.request_log import RequestLogMiddleware
 from app.http.security_headers import SecurityHeadersMiddleware
 from app.http.transaction_retry import TransactionRetryMiddleware
@@ -46,14 +48,19 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         # It would redirect to the address in the request's Host.
         redirect_slashes=False,
+        servers=[{"url": settings.base_url}],
+        root_path_in_servers=False,
         telemetry=None if _HAS_TELEMETRY else {"tracing": False, "metrics": False, "logs": False},
     )
     app.add_middleware(TransactionRetryMiddleware)
     app.add_middleware(BodyLimitMiddleware, limit=settings.body_limit_bytes)
     app.add_middleware(SecurityHeadersMiddleware)
+    if settings.base_path:
+        app.add_middleware(BasePathMiddleware, prefix=settings.base_path)
     app.add_middleware(RequestLogMiddleware)
     add_exception_handlers(app)
     add_routes(app, settings)
+    app.openapi = document(app, settings)  # type: ignore[method-assign]
     return app
 
 

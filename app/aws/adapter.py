@@ -14,14 +14,13 @@ from starlette.types import Message, Receive, Scope, Send
 from app.aws.events import (
     Schedule,
     UnknownEvent,
-    base_path,
     client_of,
     count,
     is_http,
     readable,
     refusal,
+    without_stage,
 )
-from app.http.bearer import INTERNAL_REQUEST
 from app.settings.model import Settings
 
 log = structlog.get_logger()
@@ -67,7 +66,7 @@ class LambdaHandler:
     def _answer(self, event: Any, context: Any) -> dict[str, Any]:
         self._reached = False
         try:
-            response = self._mangum(readable(event), context)
+            response = self._mangum(without_stage(readable(event)), context)
         except Exception:
             log.exception("event not answered")
             response = refusal(event, 500 if self._reached else 400)
@@ -87,7 +86,6 @@ class LambdaHandler:
         assert state is not None
         self._app, self._lifespan, self._state = app, lifespan, dict(state)
         self._settings = settings
-        self._base_path = base_path(settings.base_url)
         self._look_again_at = time.time() + SECRETS_SECONDS
         log.info("sandbox opened", database=self._state["resources"].database.engine.name)
 
@@ -112,7 +110,6 @@ class LambdaHandler:
         """Serve a request within the time that is left of the invocation."""
         self._reached = True
         scope["state"] = dict(self._state)
-        scope["root_path"] = "" if INTERNAL_REQUEST in scope else self._base_path
         scope["client"] = client_of(scope)
         answer: list[Message] = []
 

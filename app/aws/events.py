@@ -6,7 +6,6 @@ import re
 import sys
 import time
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from mangum.types import LambdaConfig, LambdaContext, LambdaEvent, Response
 from starlette.types import Scope
@@ -35,6 +34,20 @@ def is_http(event: Any) -> bool:
     """Return whether API Gateway (REST, HTTP), a load balancer or a function URL sent the event."""
     made_by = event.get("requestContext") if isinstance(event, dict) else None
     return isinstance(made_by, dict) and ("http" in made_by or "httpMethod" in event)
+
+
+def without_stage(event: LambdaEvent) -> LambdaEvent:
+    """Return an HTTP API's event without the stage's name at the start of its path.
+
+    Format 2.0 has it there also behind a custom domain, whose address does not (a REST API never).
+    """
+    request = event["requestContext"]
+    stage, http = request.get("stage"), request.get("http", {})
+    path = http.get("path", "")
+    if event.get("version") != "2.0" or not path.startswith(f"/{stage}/"):
+        return event
+    http = http | {"path": path.removeprefix(f"/{stage}")}
+    return event | {"requestContext": request | {"http": http}}
 
 
 def readable(event: LambdaEvent) -> LambdaEvent:
@@ -121,11 +134,6 @@ class Schedule:
             raise TickFailed(f"{response['status']}: {response['body'].decode()[:1_000]}")
         report: dict[str, Any] = json.loads(response["body"])
         return report
-
-
-def base_path(url: str) -> str:
-    """Return the path of the public address; gateways may leave it in requests."""
-    return unquote(urlsplit(url).path).rstrip("/")
 
 
 def client_of(scope: Scope) -> tuple[str, int]:

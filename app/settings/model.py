@@ -5,6 +5,7 @@ import secrets
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import unquote, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -66,7 +67,8 @@ class Settings(BaseSettings):
     )
     base_url: Annotated[str, AfterValidator(texts.base_url)] = Field(
         "http://127.0.0.1:8080",
-        description="The public address of this service; links start with it.",
+        description="The public address of this service, with the path that a proxy serves it "
+        "below; links start with it.",
     )
     mail_url: Annotated[str, AfterValidator(texts.mail_url)] = Field(
         "file:./var/mail",
@@ -213,6 +215,11 @@ class Settings(BaseSettings):
     @property
     def is_production(self) -> bool:
         return self.environment == "production"
+
+    @property
+    def base_path(self) -> str:
+        """The decoded path of the base URL; empty, or with a slash at its start alone."""
+        return unquote(urlsplit(self.base_url).path)
 
     def current_database_url(self) -> str:
         """Return the database's URL with the credentials that the secrets hold now.

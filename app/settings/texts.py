@@ -6,13 +6,22 @@ from email.errors import InvalidHeaderDefect
 from email.headerregistry import HeaderRegistry
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import HttpUrl, SecretStr, TypeAdapter
 
 from app.settings.urls import refuse_raw_characters
 
+_PLAIN_PATH = re.compile(r"(/[\w.~-]+)*")
 _MAIL_SCHEMES = ("file", "console", "smtp", "smtps")
+
+# fmt: off
+ROUTES = frozenset((
+    "admin", "auth", "docs", "health", "metrics", "openapi.json", "reset-password", "static",
+    "swagger", "tick", "users", "verify",
+))
+# fmt: on
+"""The first segments of our routes' paths."""
 
 
 def mail_url(url: str) -> str:
@@ -83,6 +92,12 @@ def base_url(url: str) -> str:
     parsed = TypeAdapter(HttpUrl).validate_python(url)
     if parsed.query is not None or parsed.fragment is not None or parsed.username is not None:
         raise ValueError("an address that others can be appended to: without user, ? and #")
+    path = unquote(parsed.path or "").rstrip("/")
+    if not _PLAIN_PATH.fullmatch(path):
+        raise ValueError("a path of letters, digits, . _ ~ and -, with one slash before each part")
+    if path and path.split("/")[1] in ROUTES:
+        # /auth/verify would be both the page /verify below /auth, and our own /auth/verify.
+        raise ValueError(f"routes of ours begin with {path} too: choose another path")
     return str(parsed).rstrip("/")
 
 

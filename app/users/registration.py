@@ -29,4 +29,6 @@ async def register(body: UserRegister, manager: UserManagerDep) -> User:
 @router.post("/registration", include_in_schema=False)
 async def registration(request: Request) -> RedirectResponse:
     """Redirect from the route's name in the original notes."""
-    return RedirectResponse(request.url_for("register:register").path, 308)
+    # Not request.url_for, which reads the header Host.
+    path = request.app.url_path_for("register:register")
+    return RedirectResponse(f"{request.scope.get('root_path', '')}{path}", 308)

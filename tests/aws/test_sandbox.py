@@ -18,7 +18,7 @@ import pytest
 from tests import databases
 from tests.aws.artifact import ROOT
 from tests.aws.emulator import Emulator, FunctionError
-from tests.aws.events import KINDS, Request, http_api, response
+from tests.aws.events import KINDS, Request, Response, http_api, response
 from tests.aws.guest import guest
 from tests.aws.service import the_artifact
 from tests.databases import in_database
@@ -335,6 +335,28 @@ def test_below_a_base_path(desk: Path, kind: str) -> None:
         assert status("/accounts/health/live") == status("/health/live") == 200
         assert status("/accounts/static/keystead.css") == 200
         assert status("/accountshealth/live") == status("/accounts/accounts/health/live") == 404
+
+
+@pytest.mark.parametrize("base_path", ["/prod", "/accounts", ""])
+def test_below_a_stage(desk: Path, base_path: str) -> None:
+    """At the stage's own address, and at a domain that is mapped to it below a path or none.
+
+    An HTTP API's event has the stage at the start of its path in each of the three.
+    """
+    with sandbox(desk, settings={"base_url": f"https://example.org{base_path}"}) as emulator:
+
+        def send(method: str, path: str) -> Response:
+            event = http_api(Request(method, path))
+            event["requestContext"]["stage"] = "prod"
+            return response(emulator.invoke(event))
+
+        assert send("GET", "/prod/health/live").status == 200
+        assert send("GET", "/prod/static/keystead.css").status == 200
+        assert send("GET", "/production/health/live").status == 404
+        moved = dict(send("POST", "/prod/auth/registration").headers)
+        assert moved["location"] == f"{base_path}/auth/register"
+        document = json.loads(send("GET", "/prod/openapi.json").body)
+        assert document["servers"] == [{"url": f"https://example.org{base_path}"}]
 
 
 @pytest.mark.parametrize("kind", KINDS)

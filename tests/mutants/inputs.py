@@ -18,6 +18,7 @@ WRITTEN = "tests/cli/test_check.py"
 PRIVATE = "tests/cli/test_commands.py::test_created_files_are_private_in_a_folder_that_is_not"
 VERSIONS = "tests/database/test_version_table.py"
 NOTICES = "tests/users/test_notices.py"
+BELOW = "tests/http/test_base_path.py"
 
 MUTANTS = [
     Mutant(
@@ -313,6 +314,33 @@ MUTANTS = [
         ],
         ("sqlite",),
         "tests/sessions/test_store.py::test_a_wrong_clock_ends_no_session[40]",
+        "assert",
+    ),
+    Mutant(
+        "a path of the public address that is lost",
+        [Edit("app/main.py", "    if settings.base_path:\n", "    if False:\n")],
+        ("sqlite",),
+        f"{BELOW}::test_every_address_is_below_the_path[strips]",
+        "assert",
+    ),
+    Mutant(
+        "a password that is sent beside the path",
+        [Edit("app/http/openapi.py", "if settings.base_path:", "if False:")],
+        ("sqlite",),
+        f"{BELOW}::test_every_address_is_below_the_path[leaves]",
+        "assert",
+    ),
+    Mutant(
+        "a redirect that reads the host",
+        [
+            Edit(
+                "app/users/registration.py",
+                'request.app.url_path_for("register:register")',
+                'request.url_for("register:register").path',
+            )
+        ],
+        ("sqlite",),
+        f"{BELOW}::test_the_redirect_of_an_old_route_names_no_host",
         "assert",
     ),
 ]
