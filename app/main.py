@@ -9,11 +9,13 @@ from typing import Any
 import structlog
 from aiolimiter import AsyncLimiter
 from fastapi import FastAPI
+from starlette.middleware.errors import ServerErrorMiddleware
 
 from app.health import ReadinessCheck
+from app.http.allowed_origins import AllowedOriginsMiddleware
 from app.http.base_path import BasePathMiddleware
 from app.http.body_limit import BodyLimitMiddleware
-from app.http.error_handlers import add_exception_handlers
+from app.http.error_handlers import add_exception_handlers, internal_server_error
 from app.http.openapi import document
 from app.http.request_log import RequestLogMiddleware
 from app.http.security_headers import SecurityHeadersMiddleware
@@ -54,6 +56,10 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.add_middleware(TransactionRetryMiddleware)
     app.add_middleware(BodyLimitMiddleware, limit=settings.body_limit_bytes)
+    # FastAPI's own is outside of all others: its 500 would lack their headers.
+    app.add_middleware(ServerErrorMiddleware, handler=internal_server_error)
+    if settings.origins:
+        app.add_middleware(AllowedOriginsMiddleware, origins=settings.origins)
     app.add_middleware(SecurityHeadersMiddleware)
     if settings.base_path:
         app.add_middleware(BasePathMiddleware, prefix=settings.base_path)

@@ -9,7 +9,7 @@ import structlog
 from fastapi import FastAPI
 from mangum import Mangum
 from starlette.responses import JSONResponse
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.aws.events import (
     Schedule,
@@ -21,6 +21,7 @@ from app.aws.events import (
     refusal,
     without_stage,
 )
+from app.http.allowed_origins import AllowedOriginsMiddleware
 from app.settings.model import Settings
 
 log = structlog.get_logger()
@@ -126,12 +127,16 @@ class LambdaHandler:
             await asyncio.wait({request}, timeout=MARGIN_SECONDS / 2)
             if not _is_whole(answer):
                 refused = JSONResponse({"detail": "OUT_OF_TIME"}, 503, {"Retry-After": "1"})
-                return await refused(scope, receive, send)
+                return await self._readable_by_origins(refused)(scope, receive, send)
         elif not _is_whole(answer):
             failed = JSONResponse({"detail": "Internal Server Error"}, 500)
-            return await failed(scope, receive, send)
+            return await self._readable_by_origins(failed)(scope, receive, send)
         for message in answer:
             await send(message)
+
+    def _readable_by_origins(self, answer: ASGIApp) -> ASGIApp:
+        origins = self._settings.origins
+        return AllowedOriginsMiddleware(answer, origins) if origins else answer
 
 
 def _is_whole(answer: list[Message]) -> bool:

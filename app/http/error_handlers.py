@@ -23,7 +23,7 @@ def add_exception_handlers(app: FastAPI) -> None:
     app.add_exception_handler(APIError, _api_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(Exception, _bug)
+    app.add_exception_handler(Exception, internal_server_error)
 
 
 def error_response(error: APIError) -> Response:
@@ -98,5 +98,6 @@ def _printable(value: Any) -> Any:
     return value
 
 
-async def _bug(request: Request, error: Exception) -> Response:
+async def internal_server_error(request: Request, error: Exception) -> Response:
+    """Return the answer to an error that no handler knows."""
     return _respond(500, "Internal Server Error")

@@ -70,6 +70,11 @@ class Settings(BaseSettings):
         description="The public address of this service, with the path that a proxy serves it "
         "below; links start with it.",
     )
+    origins: Annotated[list[Annotated[str, AfterValidator(texts.origin)]], NoDecode] = Field(
+        [],
+        description="Origins of browser applications that may call this service, with commas "
+        "between: `https://app.example.org`. Each is exact, and may send credentials.",
+    )
     mail_url: Annotated[str, AfterValidator(texts.mail_url)] = Field(
         "file:./var/mail",
         description="How mail leaves: `file:FOLDER` (one .eml a message), `console:`, "
@@ -168,7 +173,7 @@ class Settings(BaseSettings):
         variables = (named["env_settings"], named["dotenv_settings"])
         return named["init_settings"], SecretsSource(settings_cls, *variables), *variables
 
-    @field_validator("tick_token", "metrics_token", "secrets", mode="before")
+    @field_validator("tick_token", "metrics_token", "secrets", "origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return split_list(value) if isinstance(value, str) else value

@@ -101,6 +101,20 @@ def base_url(url: str) -> str:
     return str(parsed).rstrip("/")
 
 
+def origin(text: str) -> str:
+    """Return an origin as browsers send it: in lower case and ASCII, without a default port."""
+    parts = urlsplit(text)
+    if parts.scheme.lower() not in ("http", "https") or text != f"{parts.scheme}://{parts.netloc}":
+        raise ValueError(
+            "an origin looks like https://app.example.org, with a port where it is not 443: "
+            "no path, no slash at its end, neither * nor null"
+        )
+    parsed = TypeAdapter(HttpUrl).validate_python(text)
+    if parsed.username is not None or parsed.password is not None or "*" in parts.netloc:
+        raise ValueError("an origin has no user, and a * stands for no host")
+    return str(parsed).rstrip("/")
+
+
 def one_word(secret: SecretStr) -> SecretStr:
     """Return `secret`, unless white space is in it: files and forms add and drop that."""
     text = secret.get_secret_value()

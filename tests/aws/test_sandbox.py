@@ -43,8 +43,9 @@ def ask(emulator: Emulator, method: str, path: str, body: Any = None, **more: An
     return response(emulator.invoke(http_api(request)))
 
 
-def register(emulator: Emulator, address: str) -> Any:
-    return ask(emulator, "POST", "/auth/register", {"email": address, "password": PASSWORD})
+def register(emulator: Emulator, address: str, **more: Any) -> Any:
+    person = {"email": address, "password": PASSWORD}
+    return ask(emulator, "POST", "/auth/register", person, **more)
 
 
 def log_in(emulator: Emulator, address: str) -> dict[str, str]:
@@ -234,17 +235,20 @@ def blocked(desk: Path) -> Iterator[None]:
 
 def test_a_request_out_of_time_is_answered_and_rolled_back(desk: Path) -> None:
     address = new_address()
-    with sandbox(desk, seconds=4) as emulator:
+    origin = {"Origin": "https://app.camelot.bt"}
+    settings = {"origins": origin["Origin"]}
+    with sandbox(desk, seconds=4, settings=settings) as emulator:
         until = time.monotonic() + 30
         while register(emulator, new_address()).status != 201:
             assert time.monotonic() < until  # a busy machine may not start the first in time
         before = counted(emulator)
         with blocked(desk):
             begun = time.monotonic()
-            answer = register(emulator, address)
+            answer = register(emulator, address, headers=origin)
             took = time.monotonic() - begun
         assert (answer.status, json.loads(answer.body)) == (503, {"detail": "OUT_OF_TIME"})
         assert ("retry-after", "1") in answer.headers
+        assert ("access-control-allow-origin", origin["Origin"]) in answer.headers
         assert took < 3.5
         assert counted(emulator) == [*before, "ServerErrors"]
         assert accounts(desk, address) == 0
@@ -335,6 +339,20 @@ def test_below_a_base_path(desk: Path, kind: str) -> None:
         assert status("/accounts/health/live") == status("/health/live") == 200
         assert status("/accounts/static/keystead.css") == 200
         assert status("/accountshealth/live") == status("/accounts/accounts/health/live") == 404
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_preflight_request(desk: Path, kind: str) -> None:
+    origin = "https://app.camelot.bt"
+    asked = (("Origin", origin), ("Access-Control-Request-Method", "PATCH"))
+    with sandbox(desk, settings={"origins": f"{origin},http://localhost:5173"}) as emulator:
+        request = Request("OPTIONS", "/users/me", headers=asked)
+        answer = response(emulator.invoke(KINDS[kind](request)))
+        assert answer.status == 200
+        assert ("access-control-allow-origin", origin) in answer.headers
+        refused = response(emulator.invoke(KINDS[kind](Request("GET", "/users/me", "", asked))))
+        assert refused.status == 401
+        assert ("access-control-allow-origin", origin) in refused.headers
 
 
 @pytest.mark.parametrize("base_path", ["/prod", "/accounts", ""])

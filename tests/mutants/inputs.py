@@ -18,6 +18,7 @@ WRITTEN = "tests/cli/test_check.py"
 PRIVATE = "tests/cli/test_commands.py::test_created_files_are_private_in_a_folder_that_is_not"
 VERSIONS = "tests/database/test_version_table.py"
 NOTICES = "tests/users/test_notices.py"
+ORIGINS = "tests/http/test_allowed_origins.py"
 BELOW = "tests/http/test_base_path.py"
 
 MUTANTS = [
@@ -342,5 +343,31 @@ MUTANTS = [
         ("sqlite",),
         f"{BELOW}::test_the_redirect_of_an_old_route_names_no_host",
         "assert",
+    ),
+    Mutant(
+        "a bug that a browser cannot read",
+        [
+            Edit(
+                "app/main.py",
+                "    app.add_middleware(ServerErrorMiddleware, handler=",
+                "    dict(x=",
+            )
+        ],
+        ("sqlite",),
+        f"{ORIGINS}::test_every_answer_is_readable[500]",
+        "access-control-allow-origin",
+    ),
+    Mutant(
+        "origins with a path",
+        [
+            Edit(
+                "app/settings/texts.py",
+                'or text != f"{parts.scheme}://{parts.netloc}"',
+                "or not parts.netloc",
+            )
+        ],
+        ("sqlite",),
+        f"{ORIGINS}::test_what_is_no_origin_is_refused[https://app.camelot.bt/app]",
+        "DID NOT RAISE",
     ),
 ]
