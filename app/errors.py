@@ -124,8 +124,8 @@ class PasswordHashingBusy(APIError):
 class DatabaseUnavailable(APIError):
     """The database cannot run the transaction now. Raised from COMMIT, its outcome is unknown.
 
-    The server is unreachable, overloaded, or not at the required revision. The message is for the
-    log: it can name hosts, never a password.
+    The server is unreachable, overloaded, read-only, or not at the required revision. The message
+    is for the log: it can name hosts, never a password.
     """
 
     status, code = 503, "DATABASE_UNAVAILABLE"

@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import make_url
 
-from app.database.errors import error_code
+from app.database.errors import error_codes
 
-_WRONG_PASSWORD = ("28P01", "28000", 1045)
+_WRONG_PASSWORD = frozenset({"28P01", "28000", 1045})
 
 
 class RotatingCredentials:
@@ -26,7 +26,7 @@ class RotatingCredentials:
         try:
             return await self._connect(*args, **options | self._credentials)
         except Exception as refusal:
-            if error_code(refusal) not in _WRONG_PASSWORD:
+            if not error_codes(refusal) & _WRONG_PASSWORD:
                 raise
             try:
                 url = make_url(await asyncio.to_thread(self._current_url))

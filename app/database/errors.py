@@ -1,7 +1,8 @@
 """Driver errors, translated where they are raised.
 
 TransactionConflict   the transaction lost against a concurrent one and was rolled back; retry it
-DatabaseUnavailable   the server is unreachable, overloaded or not at the required revision
+DatabaseUnavailable   the server is unreachable, overloaded, read-only or not at the required
+                      revision
 ConstraintViolated    a named constraint; the feature that owns the table maps it to its own error
 """
 
@@ -13,6 +14,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
+from app.database import read_only
 from app.database.constraints import constraint_name, is_violation
 from app.errors import DatabaseUnavailable
 
@@ -59,10 +61,14 @@ def translate_driver_errors(engine: Engine) -> None:
         wrapped = context.sqlalchemy_exception
         if isinstance(wrapped, IntegrityError) or is_violation(error):
             return ConstraintViolated(constraint_name(error, context.statement))
-        code = error_code(error)
-        if code in _CONFLICTS:
+        codes = error_codes(error)
+        if codes & _CONFLICTS:
             return TransactionConflict(_summary(error))
-        if isinstance(wrapped, DataError) or str(code).startswith(_INVALID_STATEMENT):
+        if codes & read_only.REFUSALS:
+            # The pool replaces all its connections: the new ones find the new primary.
+            context.is_disconnect = True
+            return DatabaseUnavailable(_summary(error))
+        if isinstance(wrapped, DataError) or _sqlstate(error).startswith(_INVALID_STATEMENT):
             return None
         if isinstance(wrapped, DBAPIError) or _is_of_driver(error):
             return DatabaseUnavailable(_summary(error))
@@ -80,10 +86,13 @@ def translate_connect_errors() -> Iterator[None]:
         raise DatabaseUnavailable(_summary(error)) from error
 
 
-def error_code(error: BaseException | None) -> object:
-    """Return the SQLSTATE (PostgreSQL) or the error number (MySQL, MariaDB) of a driver's error."""
-    state = getattr(error, "sqlstate", None)
-    return state or next(iter(getattr(error, "args", ())), None)
+def error_codes(error: BaseException) -> frozenset[object]:
+    """Return the SQLSTATE of a driver's error and, of MySQL's and MariaDB's, its number."""
+    return frozenset({_sqlstate(error), next(iter(error.args), None)})
+
+
+def _sqlstate(error: BaseException) -> str:
+    return getattr(error, "sqlstate", None) or ""
 
 
 def _is_of_driver(error: BaseException) -> bool:

@@ -11,12 +11,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database.engine import Database
 from app.database.errors import TransactionConflict
+from app.database.read_only import is_read_only
 from app.errors import DatabaseUnavailable
 from app.schema.version_table import read_recorded
 
 log = structlog.get_logger()
 
 ROOT = Path(__file__).parents[2]
+
+
+_READ_ONLY = (
+    "the database is read-only: is it a standby, or a primary that was demoted? "
+    "KEYSTEAD_DATABASE_URL must lead to the one that takes writes"
+)
 
 
 class Revisions(NamedTuple):
@@ -113,6 +120,11 @@ async def find_problem(database: Database, tables: Collection[str]) -> str | Non
 
     try:
         async with database.transaction() as session:
+            if await is_read_only(session):
+                # The next connection may be to the new primary.
+                await session.invalidate()
+                log.error("database read-only")
+                return _READ_ONLY
             connection = await session.connection()
             return await connection.run_sync(find)
     except (DatabaseUnavailable, TransactionConflict) as error:

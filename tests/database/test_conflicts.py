@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import update
+import pytest
+from sqlalchemy import text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.testclient import TestClient
 
@@ -136,3 +137,18 @@ def test_a_job_that_loses_a_deadlock_is_retried(
     in_resources(check)
     assert ("left", 2) in counted(desk)
     assert in_database(desk, "SELECT state, attempts FROM tick_run") == [("done", 1)]
+
+
+@pytest.mark.only("mysql", "mariadb")
+@pytest.mark.parametrize("number", [1020, 1213, 1305])
+def test_a_conflict_is_known_by_its_number(
+    number: int, in_resources: Callable[[Callable[[Resources], Awaitable[Any]]], Any]
+) -> None:
+    """The driver reports a general SQLSTATE beside it."""
+
+    async def check(resources: Resources) -> None:
+        with pytest.raises(TransactionConflict):
+            async with resources.database.transaction() as session:
+                await session.execute(text(f"SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {number}"))
+
+    in_resources(check)
