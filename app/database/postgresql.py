@@ -1,5 +1,6 @@
 """asyncpg: its arguments, and reads outside of transactions."""
 
+from functools import partial
 from ssl import SSLContext
 from typing import Any
 
@@ -17,12 +18,12 @@ def connect_arguments(
 
     Unless `bounded`, statements and locks have no time limit.
     """
-    from asyncpg import connect
+    from app.database.postgresql_driver import connect
 
-    arguments: dict[str, Any] = {"timeout": limits.CONNECT_SECONDS, "async_creator_fn": connect}
-    if mode is not None:
-        # Given a mode by name, the driver falls back to plain text; given a context, it does not.
-        arguments["ssl"] = mode if mode in ("disable", "prefer") else context
+    arguments: dict[str, Any] = {
+        "timeout": limits.CONNECT_SECONDS,
+        "async_creator_fn": partial(connect, tls=context, is_tls_optional=mode == "prefer"),
+    }
     if bounded:
         arguments["command_timeout"] = limits.ANSWER_SECONDS
         arguments["server_settings"] = {

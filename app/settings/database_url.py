@@ -99,14 +99,17 @@ def with_credentials(url: str, username: str, password: str) -> str:
 def split_tls_options(url: URL) -> tuple[URL, str | None, ssl.SSLContext | None]:
     """Return `url` without its TLS options, the mode they ask for, and the TLS context.
 
-    The mode is `disable`, `prefer`, `require`, `verify-ca` or `verify-full`; None for the driver's
-    own. Raises ValueError for unknown options and unreadable files.
+    The mode is `disable`, `prefer`, `require`, `verify-ca` or `verify-full`. Without options it is
+    libpq's `prefer` for PostgreSQL, and None, no TLS, for the others. Raises ValueError for unknown
+    options and unreadable files.
     """
     given = {name.replace("-", "_"): value for name, value in url.query.items()}
     if unknown := given.keys() - _OPTIONS[url.get_driver_name()]:
         raise ValueError(f"unknown options in the database URL: {', '.join(sorted(unknown))}")
     tls = {_TLS[name]: str(value) for name, value in given.items() if name in _TLS}
     plain = url.set(query={name: value for name, value in given.items() if name not in _TLS})
+    if not tls and url.get_driver_name() == "asyncpg":
+        tls = {"mode": "prefer"}
     if not tls:
         return plain, None, None
     mode = _MODES.get(tls.get("mode", "require").lower().replace("_", "-"))

@@ -1,6 +1,7 @@
 """TLS to database servers that offer it, and to servers that do not."""
 
 import asyncio
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -119,3 +120,32 @@ def test_a_server_without_tls_is_refused_if_the_url_requires_it(open_url: str) -
     assert not encrypted(f"{open_url}?sslmode=prefer")
     with pytest.raises(DatabaseUnavailable):
         encrypted(f"{open_url}?sslmode=require")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home folder whose files for PostgreSQL are unusable: to read one raises an error."""
+    (tmp_path / ".postgresql").mkdir()
+    for name in ("postgresql.crt", "postgresql.key", "root.crt", "root.crl"):
+        (tmp_path / ".postgresql" / name).write_text("no certificate")
+    os.mkfifo(tmp_path / ".pgpass")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.only("postgres")
+@pytest.mark.parametrize("options", ["", "?sslmode=prefer", "?sslmode=allow"])
+def test_nothing_is_read_from_the_home_folder(
+    secure_url: str, open_url: str, home: Path, options: str
+) -> None:
+    assert encrypted(f"{secure_url}{options}")
+    assert not encrypted(f"{open_url}{options}")
+
+
+@pytest.mark.only("postgres")
+def test_a_client_certificate_is_read_from_where_the_url_says(
+    secure_url: str, certificate: Path, home: Path
+) -> None:
+    assert encrypted(f"{secure_url}?sslmode=prefer&sslcert={certificate}&sslkey={certificate}")
+    with pytest.raises(ValueError, match="certificates that cannot be read"):
+        encrypted(f"{secure_url}?sslmode=prefer&sslcert={home}/.postgresql/postgresql.crt")
