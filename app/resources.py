@@ -49,10 +49,18 @@ async def open_probe_database(settings: Settings, resources: Resources) -> Async
         yield database
 
 
+def schema_database(settings: Settings) -> Database:
+    """Return the database to examine before a migration: past a pooler, if there is a way."""
+    if settings.migrate_database_url is not None:
+        return Database(settings.migrate_database_url)
+    return _database(settings)
+
+
 def _database(settings: Settings, connections: int | None = None) -> Database:
     return Database(
         settings.database_url,
         connections=connections or settings.database_connections,
         single=settings.lambda_function is not None,
         current_url=settings.current_database_url if settings.secrets else None,
+        pooler=settings.database_pooler,
     )

@@ -19,6 +19,7 @@ from app.models import metadata
 from app.schema.version_table import VERSION_TABLE, may_be_former, read_former, takeover_sql
 from app.settings.model import Settings
 from migrations.orphans import refuse_orphans
+from migrations.poolers import unshared_sessions
 from migrations.waits import migration_lock, patiently
 
 log = logging.getLogger("alembic.env")
@@ -137,6 +138,7 @@ async def migrate_online(url: str) -> None:
     say = context.config.attributes.get("waits", log.info)
     async with (
         Database(url, bounded=False) as database,
+        unshared_sessions(database.engine),
         migration_lock(database.engine, say),
         database.engine.connect() as connection,
     ):
@@ -146,7 +148,7 @@ async def migrate_online(url: str) -> None:
 if context.config.config_file_name is not None and not context.config.attributes.get("quiet"):
     fileConfig(context.config.config_file_name, disable_existing_loggers=False)
 # Given by `keystead migrate`; the `alembic` command is an entry point of its own.
-database_url = context.config.attributes.get("database_url") or Settings().database_url
+database_url = context.config.attributes.get("database_url") or Settings().migration_url
 if context.is_offline_mode():
     configure(url=database_url, literal_binds=True, dialect_opts={"paramstyle": "named"})
     with context.begin_transaction():

@@ -69,16 +69,18 @@ def bring_to_head() -> str:
     """
     from app.logs import configure_logging
     from app.models import TABLES
+    from app.resources import schema_database
     from app.schema.preflight import check_migratable
     from app.schema.upgrade import migrate
     from app.settings.model import Settings
 
     settings = Settings()
     configure_logging(settings.log_level, as_json=settings.is_production)
-    url = settings.database_url
-    found = _retry_until_awake(lambda: asyncio.run(check_migratable(url, TABLES)))
+    found = _retry_until_awake(
+        lambda: asyncio.run(check_migratable(schema_database(settings), TABLES))
+    )
     if not found.usable:
-        migrate(url)
+        migrate(settings.migration_url)
     return max(found.current or "", found.head)
 
 

@@ -8,8 +8,8 @@ import typer
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.cli.console import Failure, check_database_file, database_failures, out, plain, say
-from app.database.engine import Database
 from app.models import TABLES
+from app.resources import schema_database
 from app.schema import preflight, revisions, upgrade
 from app.settings.model import Settings
 
@@ -58,14 +58,15 @@ def migrate_unless_newer(settings: Settings) -> None:
 def migrate_to(settings: Settings, target: str, *, each: bool = True) -> None:
     """Migrate to `target` and print the result; before it, a line for `each` revision.
 
-    Raises Failure if the database cannot be migrated or a revision fails, TimeoutError as
-    upgrade.migrate.
+    Raises Failure if the database cannot be migrated or a revision fails, ValueError if it is
+    known by a transaction pooler alone, TimeoutError as upgrade.migrate.
     """
     current = _check_migratable(settings)
     pending = revisions.plan(target, current)
     if not pending:
         _print_nothing_to_do(target, current)
         return
+    url = settings.migration_url
     started = time.perf_counter()
     done = [("", started)]  # revisions, and when they ended
 
@@ -82,7 +83,7 @@ def migrate_to(settings: Settings, target: str, *, each: bool = True) -> None:
         say(f"Database: {plain(reason)}")
 
     try:
-        upgrade.migrate(settings.database_url, pending[-1], applied=applied, waits=waits)
+        upgrade.migrate(url, pending[-1], applied=applied, waits=waits)
     except SQLAlchemyError as error:
         report()
         failed = pending[min(len(done), len(pending)) - 1]
@@ -128,7 +129,7 @@ def _check_migratable(settings: Settings) -> str | None:
     check_database_file(settings)
     try:
         with database_failures(settings):
-            found = asyncio.run(preflight.check_migratable(settings.database_url, TABLES))
+            found = asyncio.run(preflight.check_migratable(schema_database(settings), TABLES))
     except preflight.PreflightError as error:
         raise Failure(str(error)) from error
     if found.newer:
@@ -141,7 +142,7 @@ def _check_migratable(settings: Settings) -> str | None:
 
 def _read_revisions(settings: Settings) -> revisions.Revisions:
     async def read() -> revisions.Revisions:
-        async with Database(settings.database_url) as database, database.transaction() as session:
+        async with schema_database(settings) as database, database.transaction() as session:
             return await revisions.read_revisions(session)
 
     with database_failures(settings):

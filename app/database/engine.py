@@ -23,7 +23,7 @@ from app.settings.database_url import split_tls_options
 
 Row = TypeVar("Row", bound=tuple[Any, ...])
 
-_CONNECT_ARGUMENTS = {
+_CONNECT_ARGUMENTS: dict[str, Callable[..., dict[str, Any]]] = {
     "aiosqlite": sqlite.connect_arguments,
     "asyncpg": postgresql.connect_arguments,
     "aiomysql": mysql.connect_arguments,
@@ -45,13 +45,15 @@ class Database:
         bounded: bool = True,
         connections: int = 20,
         single: bool = False,
+        pooler: str = "none",
         current_url: Callable[[], str] | None = None,
     ) -> None:
         """Take a URL with its driver.
 
         `bounded`: limit the time of statements and locks, and translate the driver's errors;
         migrations do neither. `connections`: the most that are opened, all of them kept. `single`:
-        keep one, for a process that serves one request at a time. `current_url`: returns the URL
+        keep one, for a process that serves one request at a time. `pooler`: the mode of one in
+        front of PostgreSQL, `session` or `transaction`. `current_url`: returns the URL
         anew when the server refuses the password. Raises ValueError for options of the URL that
         cannot work.
         """
@@ -59,7 +61,9 @@ class Database:
         # Beyond the pool's size, each would be opened and closed for one transaction.
         pool = _ONE_CONNECTION if single else {"pool_size": connections, "max_overflow": 0}
         options: dict[str, Any] = {"hide_parameters": True, **pool}
-        arguments = _CONNECT_ARGUMENTS[parsed.get_driver_name()](mode, context, bounded=bounded)
+        more = {} if pooler == "none" else {"pooler": pooler}
+        connect_arguments = _CONNECT_ARGUMENTS[parsed.get_driver_name()]
+        arguments = connect_arguments(mode, context, bounded=bounded, **more)
         if current_url is not None:
             connect = arguments["async_creator_fn"]
             arguments["async_creator_fn"] = RotatingCredentials(connect, current_url)

@@ -12,25 +12,35 @@ from app.database import limits
 
 
 def connect_arguments(
-    mode: str | None, context: SSLContext | None, *, bounded: bool
+    mode: str | None, context: SSLContext | None, *, bounded: bool, pooler: str = "none"
 ) -> dict[str, Any]:
     """Return the arguments to connect with, for a TLS `mode` and its `context`.
 
-    Unless `bounded`, statements and locks have no time limit.
+    Unless `bounded`, statements and locks have no time limit. `pooler`: `none`, `session` or
+    `transaction`. Behind one, the limits are no parameters of the connection, which PgBouncer
+    refuses.
     """
-    from app.database.postgresql_driver import connect
+    from app.database.postgresql_driver import SharedSession, connect, time_limits
 
     arguments: dict[str, Any] = {
         "timeout": limits.CONNECT_SECONDS,
-        "async_creator_fn": partial(connect, tls=context, is_tls_optional=mode == "prefer"),
+        "async_creator_fn": partial(
+            connect,
+            tls=context,
+            is_tls_optional=mode == "prefer",
+            sets_limits=bounded and pooler == "session",
+        ),
     }
+    if pooler == "transaction" or not bounded:
+        # Clients that share a server process would give their statements the same names. A
+        # migration has to find out whether it shares one.
+        arguments |= {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
     if bounded:
         arguments["command_timeout"] = limits.ANSWER_SECONDS
-        arguments["server_settings"] = {
-            "statement_timeout": f"{limits.STATEMENT_SECONDS}s",
-            "lock_timeout": f"{limits.LOCK_SECONDS}s",
-            "idle_in_transaction_session_timeout": f"{limits.IDLE_SECONDS}s",
-        }
+        if pooler == "transaction":
+            arguments["connection_class"] = SharedSession
+        elif pooler == "none":
+            arguments["server_settings"] = time_limits()
     return arguments
 
 

@@ -36,12 +36,12 @@ class _State(NamedTuple):
     missing: list[str]
 
 
-async def check_migratable(url: str, ours: Collection[str]) -> Revisions:
-    """Return the revisions of the database at `url`. Raises PreflightError, DatabaseUnavailable.
+async def check_migratable(database: Database, ours: Collection[str]) -> Revisions:
+    """Return the revisions of `database`, and close it. Raises PreflightError, DatabaseUnavailable.
 
     `ours`: the names of this release's tables. The schema of a newer release is not checked.
     """
-    async with Database(url) as database:
+    async with database:
         async with database.transaction() as session:
             found = await read_revisions(session)
         problem = None if found.newer else await find_problem(database, ours)

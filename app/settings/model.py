@@ -60,6 +60,16 @@ class Settings(BaseSettings):
         le=1_000,
         description="The most database connections of each process, beside a probe's; on Lambda 1.",
     )
+    database_pooler: Literal["none", "session", "transaction"] = Field(
+        "none",
+        description="The mode of a pooler in front of PostgreSQL (PgBouncer, a managed host's): "
+        "`session`, or `transaction`, which needs `KEYSTEAD_MIGRATE_DATABASE_URL`.",
+    )
+    migrate_database_url: Annotated[str, AfterValidator(with_driver)] | None = Field(
+        None,
+        description="The database for migrations, if `KEYSTEAD_DATABASE_URL` leads through a "
+        "transaction pooler: the same one, past the pooler.",
+    )
     secret_key: Annotated[SecretStr, AfterValidator(texts.one_word)] | None = Field(
         None,
         description="Signs tokens; at least 32 characters. Development creates one in `var/`; "
@@ -203,6 +213,11 @@ class Settings(BaseSettings):
             raise ValueError("KEYSTEAD_SECRET_KEY is too short: at least 32 characters")
         if self.mail_ca_file is not None and self.mail_verify is False:
             raise ValueError("KEYSTEAD_MAIL_CA_FILE has no effect: KEYSTEAD_MAIL_VERIFY is false")
+        if self.database_pooler != "none" and not self.database_url.startswith("postgresql"):
+            raise ValueError("KEYSTEAD_DATABASE_POOLER is for PostgreSQL alone: unset it")
+        kind = self.database_url.partition("+")[0]
+        if self.migrate_database_url and not self.migrate_database_url.startswith(f"{kind}+"):
+            raise ValueError(f"KEYSTEAD_MIGRATE_DATABASE_URL: another database than {kind}")
         if self.argon2_memory_kib < 8 * self.argon2_parallelism:
             raise ValueError("KEYSTEAD_ARGON2_MEMORY_KIB: at least 8 for each lane (RFC 9106)")
         return self
@@ -236,6 +251,18 @@ class Settings(BaseSettings):
             return members.get("database_url", self.database_url)
         username, password = members.get("username", ""), members["password"]
         return with_credentials(self.database_url, username, password)
+
+    @property
+    def migration_url(self) -> str:
+        """The database's URL for migrations. Raises ValueError if there is only a pooler's."""
+        if self.migrate_database_url is not None:
+            return self.migrate_database_url
+        if self.database_pooler == "transaction":
+            raise ValueError(
+                "KEYSTEAD_MIGRATE_DATABASE_URL is missing: a migration's lock is lost in a "
+                "transaction pooler. Set it to the database past the pooler"
+            )
+        return self.database_url
 
     @property
     def runs_loop(self) -> bool:

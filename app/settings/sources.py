@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
@@ -14,7 +15,8 @@ class SecretsSource(PydanticBaseSettingsSource):
     """The settings in the secrets whose ARNs KEYSTEAD_SECRETS lists, in a variable or in `.env`.
 
     A setting that a variable or `.env` names is not taken from a secret. `username` and
-    `password`, as RDS keeps them, complete the database's URL.
+    `password`, as RDS keeps them, complete the database's URL, and that for migrations
+    unless it has a password.
     """
 
     def __init__(
@@ -40,6 +42,10 @@ class SecretsSource(PydanticBaseSettingsSource):
         if url and "password" in members:
             username, password = members.get("username", ""), members["password"]
             found["database_url"] = with_credentials(url, username, password)
+        past = given.get("migrate_database_url") or members.get("migrate_database_url")
+        if past and "password" in members and urlsplit(past).password is None:
+            username, password = members.get("username", ""), members["password"]
+            found["migrate_database_url"] = with_credentials(past, username, password)
         return {self._key(name): value for name, value in found.items()}
 
     def _key(self, field: str) -> str:

@@ -216,10 +216,12 @@ def test_a_variable_and_the_first_secret_win(
         monkeypatch.setenv(variable, given)
     monkeypatch.setenv("KEYSTEAD_MAIL_FROM", "c@d.bt")
     monkeypatch.setenv("KEYSTEAD_DATABASE_URL", "postgresql://arthur@db.bt/keystead")
+    monkeypatch.setenv("KEYSTEAD_MIGRATE_DATABASE_URL", "postgresql://arthur@past.bt/keystead")
     settings = Settings(_env_file=None)
     assert settings.secret_key is not None
     assert settings.secret_key.get_secret_value() == SECRET
     assert (settings.session_seconds, settings.require_verified) == (60, True)
+    assert settings.migration_url == "postgresql+asyncpg://arthur:p%40ss%2F1@past.bt/keystead"
     assert settings.mail_from == "c@d.bt"
     assert settings.database_url == "postgresql+asyncpg://arthur:p%40ss%2F1@db.bt/keystead"
 

@@ -51,6 +51,8 @@ def test_a_wrong_secret_is_not_shown(folder: Path) -> None:
         ("database_url", "mysql://u:p@host/name?ssl-mode=VERIFY_CA&ssl-ca=/nowhere/ca.pem"),
         ("database_url", "mysql://u:p@host/name?application_name=keystead"),
         ("database_url", "sqlite:///./k.db?sslmode=require"),
+        ("database_pooler", "statement"),
+        ("migrate_database_url", "postgresql://u:p@/name"),
         ("session_seconds", "1000000000000"),
         ("database_url", "postgresql://u:p#w@host/name"),
         ("database_url", "postgresql://u:p/w@host/name"),
@@ -192,6 +194,18 @@ def test_a_secret_file_that_holds_none_is_refused(folder: Path) -> None:
     (folder / "var" / "secret").write_text("")
     environment = make_environment(folder, secret_key="")
     assert "holds no secret" in run_command(environment, "check", code=1)
+
+
+def test_a_pooler_is_for_postgresql_and_migrations_for_the_same_kind_of_database() -> None:
+    with pytest.raises(ValidationError, match="KEYSTEAD_DATABASE_POOLER is for PostgreSQL"):
+        Settings(_env_file=None, database_url="sqlite:///./k.db", database_pooler="transaction")
+    with pytest.raises(ValidationError, match="another database than postgresql"):
+        Settings(
+            _env_file=None,
+            database_url="postgresql://u:p@pooler/k",
+            database_pooler="transaction",
+            migrate_database_url="mysql://u:p@host/k",
+        )
 
 
 def test_argon2_needs_memory_for_each_lane(folder: Path) -> None:
