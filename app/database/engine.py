@@ -19,6 +19,7 @@ from app.database.errors import translate_connect_errors, translate_driver_error
 from app.database.readers import FileReader, PoolReader
 from app.database.session import TransactionSession
 from app.errors import APIError, DatabaseUnavailable
+from app.settings.database_hosts import split_servers
 from app.settings.database_url import split_tls_options
 
 Row = TypeVar("Row", bound=tuple[Any, ...])
@@ -61,7 +62,9 @@ class Database:
         # Beyond the pool's size, each would be opened and closed for one transaction.
         pool = _ONE_CONNECTION if single else {"pool_size": connections, "max_overflow": 0}
         options: dict[str, Any] = {"hide_parameters": True, **pool}
-        more = {} if pooler == "none" else {"pooler": pooler}
+        more: dict[str, Any] = {} if pooler == "none" else {"pooler": pooler}
+        if parsed.get_backend_name() == "postgresql":
+            parsed, more["servers"] = split_servers(parsed)
         connect_arguments = _CONNECT_ARGUMENTS[parsed.get_driver_name()]
         arguments = connect_arguments(mode, context, bounded=bounded, **more)
         if current_url is not None:

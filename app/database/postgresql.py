@@ -1,6 +1,5 @@
 """asyncpg: its arguments, and reads outside of transactions."""
 
-from functools import partial
 from ssl import SSLContext
 from typing import Any
 
@@ -9,23 +8,28 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.database import limits
+from app.settings.database_hosts import Servers
 
 
 def connect_arguments(
-    mode: str | None, context: SSLContext | None, *, bounded: bool, pooler: str = "none"
+    mode: str | None,
+    context: SSLContext | None,
+    *,
+    servers: Servers,
+    bounded: bool,
+    pooler: str = "none",
 ) -> dict[str, Any]:
-    """Return the arguments to connect with, for a TLS `mode` and its `context`.
+    """Return the arguments to connect to one of `servers`, for a TLS `mode` and its `context`.
 
     Unless `bounded`, statements and locks have no time limit. `pooler`: `none`, `session` or
     `transaction`. Behind one, the limits are no parameters of the connection, which PgBouncer
     refuses.
     """
-    from app.database.postgresql_driver import SharedSession, connect, time_limits
+    from app.database.postgresql_driver import Connector, SharedSession, time_limits
 
     arguments: dict[str, Any] = {
-        "timeout": limits.CONNECT_SECONDS,
-        "async_creator_fn": partial(
-            connect,
+        "async_creator_fn": Connector(
+            servers,
             tls=context,
             is_tls_optional=mode == "prefer",
             sets_limits=bounded and pooler == "session",

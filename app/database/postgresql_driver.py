@@ -1,5 +1,6 @@
 """asyncpg's connections: no file of the home folder is read, and a pooler may be in front."""
 
+import asyncio
 import os
 import ssl
 from typing import Any
@@ -8,33 +9,74 @@ import asyncpg
 from asyncpg.transaction import Transaction
 
 from app.database import limits
+from app.settings.database_hosts import Servers
 
 _REFUSED_WITH_TLS = "28000"  # by the server's rules, which may allow plain text
+# User and password are the same on all servers.
+_NO_LOGIN = ("28000", "28P01")
+_REFUSALS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InternalClientError)
 
 
-async def connect(
-    *,
-    tls: ssl.SSLContext | None,
-    is_tls_optional: bool = False,
-    sets_limits: bool = False,
-    **options: Any,
-) -> asyncpg.Connection:
-    """Connect as asyncpg does, with `tls` (None: in plain text).
+class Connector:
+    """Connects to the server that takes writes, of those that the URL names."""
 
-    If `is_tls_optional`, a server that declines it is connected to in plain text. `sets_limits`:
-    limit the times of the session by a statement. Raises the driver's errors, OSError.
-    """
-    if options.get("password") is None and not {"PGPASSWORD", "PGPASSFILE"} & os.environ.keys():
-        options["password"] = ""  # or it is looked for in ~/.pgpass
-    try:
-        connection = await _connect(tls, is_tls_optional, options)
-    except asyncpg.ProtocolViolationError as error:
-        if "startup parameter" not in str(error):
-            raise
-        raise ConnectionError(f"{error}: set KEYSTEAD_DATABASE_POOLER") from error
-    if sets_limits:
-        await _execute_or_end(connection, _limits("SESSION"))
-    return connection
+    def __init__(
+        self,
+        servers: Servers,
+        *,
+        tls: ssl.SSLContext | None,
+        is_tls_optional: bool,
+        sets_limits: bool,
+    ) -> None:
+        """`tls`: None for plain text. If `is_tls_optional`, a server may decline it.
+
+        `sets_limits`: limit the times of each session by a statement.
+        """
+        # The one that was connected to last is asked first.
+        self._addresses = list(servers.addresses)
+        self._target = servers.target
+        self._tls = tls
+        self._is_tls_optional = is_tls_optional
+        self._sets_limits = sets_limits
+
+    async def __call__(self, **options: Any) -> asyncpg.Connection:
+        """Connect as asyncpg does. Raises its errors and OSError, after CONNECT_SECONDS at most."""
+        if options.get("password") is None and not {"PGPASSWORD", "PGPASSFILE"} & os.environ.keys():
+            options["password"] = ""  # or it is looked for in ~/.pgpass
+        connection = await self._connect_to_any(options)
+        if self._sets_limits:
+            await _execute_or_end(connection, _limits("SESSION"))
+        return connection
+
+    async def _connect_to_any(self, options: dict[str, Any]) -> asyncpg.Connection:
+        refusals = []
+        # A server that is silent leaves time for the others.
+        seconds = limits.CONNECT_SECONDS / len(self._addresses)
+        for address in tuple(self._addresses):
+            try:
+                async with asyncio.timeout(seconds):
+                    connection = await self._connect(address, options)
+            except _REFUSALS as error:
+                if len(self._addresses) == 1 or getattr(error, "sqlstate", "") in _NO_LOGIN:
+                    raise
+                refusals.append(f"{address[0]}:{address[1]} ({type(error).__name__}: {error})")
+            else:
+                self._addresses.remove(address)
+                self._addresses.insert(0, address)
+                return connection
+        raise ConnectionError(f"no host takes writes: {', '.join(refusals)}")
+
+    async def _connect(
+        self, address: tuple[str, int], options: dict[str, Any]
+    ) -> asyncpg.Connection:
+        host, port = address
+        options |= {"host": host, "port": port, "target_session_attrs": self._target or "any"}
+        try:
+            return await _connect(self._tls, self._is_tls_optional, options)
+        except asyncpg.ProtocolViolationError as error:
+            if "startup parameter" not in str(error):
+                raise
+            raise ConnectionError(f"{error}: set KEYSTEAD_DATABASE_POOLER") from error
 
 
 async def _connect(

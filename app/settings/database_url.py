@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from app.settings.database_hosts import move_hosts, split_servers
 from app.settings.urls import refuse_raw_characters
 
 _DRIVERS = {
@@ -43,7 +44,7 @@ _MODES = {
 }
 _OPTIONS = {
     "aiosqlite": set[str](),
-    "asyncpg": {*_TLS, "host", "port"},
+    "asyncpg": {*_TLS, "host", "port", "target_session_attrs"},
     "aiomysql": {*_TLS, "charset", "unix_socket"},
 }
 
@@ -62,7 +63,7 @@ def with_driver(url: str) -> str:
     if not scheme.startswith("sqlite"):
         refuse_raw_characters(url)
     try:
-        parsed = make_url(f"{_DRIVERS.get(scheme, scheme)}:{rest}")
+        parsed = _parse(f"{_DRIVERS.get(scheme, scheme)}:{rest}")
     except (ArgumentError, ValueError):
         raise ValueError("not a database URL: is its port a number?") from None
     if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
@@ -72,8 +73,15 @@ def with_driver(url: str) -> str:
     driver = parsed.get_driver_name()
     if find_spec(driver) is None:
         raise ValueError(f"{scheme} needs a driver: pip install '.[{_EXTRAS[driver]}]'")
-    split_tls_options(parsed)
+    plain = split_tls_options(parsed)[0]
+    if driver == "asyncpg":
+        split_servers(plain)
     return parsed.render_as_string(hide_password=False)
+
+
+def _parse(url: str) -> URL:
+    scheme, _, rest = url.partition(":")
+    return make_url(f"{scheme}:{move_hosts(rest) if scheme.startswith('postgres') else rest}")
 
 
 def _check_place(url: URL) -> None:
@@ -89,7 +97,7 @@ def _check_place(url: URL) -> None:
 def with_credentials(url: str, username: str, password: str) -> str:
     """Return `url` with this user and password. Raises ValueError, which never quotes the URL."""
     try:
-        parsed = make_url(url)
+        parsed = _parse(url)
     except (ArgumentError, ValueError):
         raise ValueError("not a database URL: is its port a number?") from None
     named = parsed.set(username=username or parsed.username, password=password)

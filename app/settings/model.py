@@ -248,7 +248,7 @@ class Settings(BaseSettings):
         """
         members = read_members(self.secrets)
         if "password" not in members:
-            return members.get("database_url", self.database_url)
+            return with_driver(members.get("database_url", self.database_url))
         username, password = members.get("username", ""), members["password"]
         return with_credentials(self.database_url, username, password)
 

