@@ -33,7 +33,7 @@ def url_of(folder: Path) -> str:
 
 
 def check(folder: Path) -> Revisions:
-    return asyncio.run(preflight.check_migratable(url_of(folder), TABLES))
+    return asyncio.run(preflight.check_migratable(Database(url_of(folder)), TABLES))
 
 
 def find_problem(folder: Path) -> str | None:
