@@ -4,7 +4,6 @@ import asyncio
 import time
 import unicodedata
 from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
 
 import bcrypt
 import pytest
@@ -24,9 +23,9 @@ OTHER = "Gwenhwyfar Å 각 q\u0323\u0307"
 SPELLINGS = (COMPOSED, DECOMPOSED, WORDS.replace("Å", "\u212b"), WORDS[:-2] + "\u0307\u0323")
 
 
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
-    with in_process(tmp_path) as running:
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with in_process(tmp_path_factory.mktemp("spellings")) as running:
         yield running
 
 

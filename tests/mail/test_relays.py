@@ -31,33 +31,31 @@ async def deliver(desk: Path, mail_url: str, expected: dict[str, int], **setting
         return " ".join(str(row.error) for row in await office.rows())
 
 
-@pytest.mark.parametrize(
-    ("settings", "name"),
-    [
-        ({"base_url": "https://id.camelot.bt/accounts"}, "id.camelot.bt"),
-        ({"base_url": "https://id.camelot.bt.:8443"}, "id.camelot.bt"),
-        ({"base_url": "https://bücher.example"}, "xn--bcher-kva.example"),
-        ({}, "[127.0.0.1]"),
-        ({"base_url": "http://localhost:8080"}, "[127.0.0.1]"),
-        ({"base_url": "http://192.0.2.7"}, "[192.0.2.7]"),
-        ({"base_url": "http://[2001:db8::7]:80"}, "[IPv6:2001:db8::7]"),
-        ({"mail_ehlo": "out.camelot.bt"}, "out.camelot.bt"),
-        ({"mail_ehlo": "192.0.2.8"}, "[192.0.2.8]"),
-        ({"mail_ehlo": "2001:db8::8"}, "[IPv6:2001:db8::8]"),
-        ({"mail_ehlo": "[192.0.2.8]"}, "[192.0.2.8]"),
-        ({"mail_ehlo": "[IPv6:2001:db8::8]"}, "[IPv6:2001:db8::8]"),
-    ],
-)
-def test_a_mail_server_is_greeted_by_name(
-    desk: Path, settings: dict[str, str], name: str, certificate: Path
-) -> None:
+NAMES: list[tuple[dict[str, str], str]] = [
+    ({"base_url": "https://id.camelot.bt/accounts"}, "id.camelot.bt"),
+    ({"base_url": "https://id.camelot.bt.:8443"}, "id.camelot.bt"),
+    ({"base_url": "https://bücher.example"}, "xn--bcher-kva.example"),
+    ({}, "[127.0.0.1]"),
+    ({"base_url": "http://localhost:8080"}, "[127.0.0.1]"),
+    ({"base_url": "http://192.0.2.7"}, "[192.0.2.7]"),
+    ({"base_url": "http://[2001:db8::7]:80"}, "[IPv6:2001:db8::7]"),
+    ({"mail_ehlo": "out.camelot.bt"}, "out.camelot.bt"),
+    ({"mail_ehlo": "192.0.2.8"}, "[192.0.2.8]"),
+    ({"mail_ehlo": "2001:db8::8"}, "[IPv6:2001:db8::8]"),
+    ({"mail_ehlo": "[192.0.2.8]"}, "[192.0.2.8]"),
+    ({"mail_ehlo": "[IPv6:2001:db8::8]"}, "[IPv6:2001:db8::8]"),
+]
+
+
+def test_a_mail_server_is_greeted_by_name(desk: Path, certificate: Path) -> None:
     """Before and after STARTTLS. RFC 5321, section 4.1.4."""
 
     async def run() -> None:
-        server = Postmaster()
-        async with smtp_server(server, certificate=certificate, starttls=True):
-            await deliver(desk, f"smtp://127.0.0.1:{server.port}", SENT, **settings)
-            assert server.names == [name, name]
+        async with smtp_server(Postmaster(), certificate=certificate, starttls=True) as server:
+            for settings, name in NAMES:
+                await deliver(desk, f"smtp://127.0.0.1:{server.port}", SENT, **settings)
+                assert server.names[-2:] == [name, name]
+            assert len(server.names) == 2 * len(NAMES)
 
     asyncio.run(run())
 
@@ -108,8 +106,9 @@ def test_tls_that_is_needed_is_not_left_out(
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("scheme", ["smtp", "smtps"])
-@pytest.mark.parametrize("login", ["", f"{LOGIN}@"])
+@pytest.mark.parametrize(
+    ("scheme", "login"), [("smtp", ""), ("smtp", f"{LOGIN}@"), ("smtps", "")], ids=str
+)
 def test_a_relays_own_authority(desk: Path, certificate: Path, scheme: str, login: str) -> None:
     """Also `smtps://` without a password is verified: it was asked for."""
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import jwt
@@ -15,9 +14,9 @@ from tests.service import SECRET, Account, Service, in_process, text_of, token_i
 NEW = "a new password"
 
 
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
-    with in_process(tmp_path) as running:
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with in_process(tmp_path_factory.mktemp("links")) as running:
         yield running
 
 
