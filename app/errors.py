@@ -2,6 +2,7 @@
 
 APIError (status, code, keeps_writes)
 ├── BadRequest           400  one of fastapi-users' codes, with a reason for a bad password
+│   └── GrantRefused     400  with RFC 6749's error
 ├── TickBadTime          400
 ├── UnknownJob           400
 ├── Unauthorized         401
@@ -30,6 +31,8 @@ class APIError(Exception):
     code: str
     keeps_writes: ClassVar[bool] = False
     headers: Mapping[str, str] | None = None
+    members: Mapping[str, str] = {}
+    """Members of the answer beside `detail`."""
 
     @property
     def detail(self) -> Any:
@@ -53,6 +56,14 @@ class BadRequest(APIError):
     @property
     def detail(self) -> Any:
         return self.code if self.reason is None else {"code": self.code, "reason": self.reason}
+
+
+class GrantRefused(BadRequest):
+    """A log-in that is refused (RFC 6749, section 5.2)."""
+
+    def __init__(self, code: str, description: str) -> None:
+        super().__init__(code)
+        self.members = {"error": "invalid_grant", "error_description": description}
 
 
 class TickBadTime(APIError):
@@ -95,7 +106,7 @@ class TickRunning(APIError):
 
 
 class UnsupportedMediaType(APIError):
-    """The body has another type than the route takes (RFC 9110, section 15.5.16)."""
+    """A log-in's body is no form (RFC 9110, section 15.5.16; RFC 6749, section 5.2)."""
 
     status, code = 415, "UNSUPPORTED_MEDIA_TYPE"
 
@@ -104,6 +115,7 @@ class UnsupportedMediaType(APIError):
         super().__init__()
         self.headers = {"Accept": ", ".join(accepted)}
         self.reason = f"Send the body as {accepted[0]}"
+        self.members = {"error": "invalid_request", "error_description": self.reason}
 
     @property
     def detail(self) -> Any:

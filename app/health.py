@@ -32,7 +32,7 @@ class Readiness(Health):
 
 
 @router.get("/live", name="health:live", summary="Liveness probe")
-async def live() -> Health:
+async def get_liveness() -> Health:
     """Always 200: restart a process that does not answer."""
     return Health()
 
@@ -79,7 +79,7 @@ async def get_readiness_check(request: Request) -> ReadinessCheck:
     summary="Readiness probe",
     responses={503: {"model": Readiness}},
 )
-async def ready(
+async def get_readiness(
     check: Annotated[ReadinessCheck, Depends(get_readiness_check)], response: Response
 ) -> Readiness:
     """Return 200 if the database answers at a revision that this release runs on, else 503.

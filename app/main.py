@@ -16,7 +16,7 @@ from app.http.allowed_origins import AllowedOriginsMiddleware
 from app.http.base_path import BasePathMiddleware
 from app.http.body_limit import BodyLimitMiddleware
 from app.http.error_handlers import add_exception_handlers, internal_server_error
-from app.http.openapi import document
+from app.http.openapi import document, operation_id
 from app.http.request_log import RequestLogMiddleware
 from app.http.security_headers import SecurityHeadersMiddleware
 from app.http.transaction_retry import TransactionRetryMiddleware
@@ -38,6 +38,14 @@ log = structlog.get_logger()
 _HAS_TELEMETRY = find_spec("opentelemetry.sdk") is not None
 
 
+_TAGS = [
+    {"name": "auth", "description": "Registration, log-in, and what mails ask for."},
+    {"name": "users", "description": "The own account; all accounts, for superusers."},
+    {"name": "tick", "description": "Periodic jobs, their runs, and metrics."},
+    {"name": "health", "description": "Probes."},
+]
+
+
 def create_app(settings: Settings) -> FastAPI:
     """Return the application for `settings`. Opens nothing before its lifespan starts."""
     app = FastAPI(
@@ -50,6 +58,10 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         # It would redirect to the address in the request's Host.
         redirect_slashes=False,
+        contact={"name": "The Keystead maintainers"},
+        license_info={"name": "MIT", "identifier": "MIT"},
+        openapi_tags=_TAGS,
+        generate_unique_id_function=operation_id,
         servers=[{"url": settings.base_url}],
         root_path_in_servers=False,
         telemetry=None if _HAS_TELEMETRY else {"tracing": False, "metrics": False, "logs": False},

@@ -7,9 +7,10 @@ from fastapi.staticfiles import StaticFiles
 
 from app import health
 from app.auth import reset, verify
-from app.auth.guard import UNAUTHORIZED, Guard
+from app.auth.guard import Guard
 from app.auth.login import login_router
 from app.auth.me import me_router
+from app.http.answers import FORBIDDEN, UNAUTHORIZED
 from app.http.bearer import require_bearer_token
 from app.pages import routes as pages
 from app.settings.model import Settings
@@ -18,10 +19,7 @@ from app.tick import metrics
 from app.tick import routes as tick
 from app.users import admin, registration
 
-_SUPERUSER_ANSWERS: dict[int | str, dict[str, Any]] = {
-    401: UNAUTHORIZED,
-    403: {"description": "Not a superuser."},
-}
+_SUPERUSER_ANSWERS: dict[int | str, dict[str, Any]] = {401: UNAUTHORIZED, 403: FORBIDDEN}
 
 
 def add_routes(app: FastAPI, settings: Settings) -> None:

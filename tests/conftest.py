@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager
@@ -26,8 +27,8 @@ from tests.service import (
     settings_from,
 )
 
-# tox -e infra runs it in an environment of its own.
-collect_ignore = ["infra"]
+# tox -e infra and tox -e clients run them in environments of their own.
+collect_ignore = ["infra", *([] if "KEYSTEAD_TEST_TOOLS" in os.environ else ["clients"])]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -9,8 +9,18 @@ import pytest
 
 from tests.service import TICK_TOKEN, Service, bearer, over_tcp
 
+# Every check is on by default.
+CONFIGURATION = """
+[checks]
 # Addresses, tokens and passwords mean more than a schema can say.
-EXCLUDED = "positive_data_acceptance"
+positive_data_acceptance.enabled = false
+
+# A form's empty field counts as left out (RFC 6749, section 3.1), and the original notes send flags
+# as texts: these take more than their schemas say.
+[[operations]]
+include-name = ["POST /auth/jwt/login", "PATCH /users/me", "PATCH /users/{id}"]
+checks.negative_data_rejection.enabled = false
+"""
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +39,15 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     ],
 )
 def test_every_answer_is_in_the_schema(served: Service, tmp_path: Path, client: str) -> None:
-    arguments = ["--max-examples", "5", "--checks", "all", "--exclude-checks", EXCLUDED]
-    arguments += ["--seed", "7", "--no-color", "--exclude-path", "/auth/jwt/logout"]
+    arguments = [
+        "--max-examples",
+        "5",
+        "--seed",
+        "7",
+        "--no-color",
+        "--exclude-path",
+        "/auth/jwt/logout",
+    ]
     if client == "anonymous":
         # The long phases find no more as an anonymous client than as a superuser.
         arguments += ["--phases", "examples,fuzzing,stateful"]
@@ -41,9 +58,13 @@ def test_every_answer_is_in_the_schema(served: Service, tmp_path: Path, client: 
     if client == "scheduler":
         arguments += ["--header", f"Authorization: {bearer(TICK_TOKEN)['Authorization']}"]
         arguments += ["--include-path", "/tick"]
+    configuration = tmp_path / "schemathesis.toml"
+    configuration.write_text(CONFIGURATION)
     done = subprocess.run(
         [
             Path(sys.executable).with_name("schemathesis"),
+            "--config-file",
+            configuration,
             "run",
             f"{served.client.base_url}/openapi.json",
             *arguments,

@@ -6,5 +6,5 @@ from fastapi import Body
 
 from app.users.emails import Email
 
-EmailBody = Annotated[Email, Body(embed=True)]
+EmailBody = Annotated[Email, Body(embed=True, examples=["king@camelot.bt"])]
 TextBody = Annotated[str, Body(embed=True)]

@@ -20,9 +20,6 @@ from app.resources import Resources
 from app.sessions.tables import UserSession
 from app.users.tables import User
 
-UNAUTHORIZED = {"description": "Missing or invalid token, or an inactive account."}
-"""The answer 401 of a guarded route, for OpenAPI."""
-
 _ACTIVE_SESSION = (
     select(*columns())
     .join(UserSession, UserSession.user_id == User.id)

@@ -1,15 +1,16 @@
 """`POST /auth/jwt/login` and `/auth/jwt/logout`: open and revoke a session."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Response
 from fastapi.security import OAuth2PasswordRequestForm
-from fastapi_users.router.common import ErrorCode, ErrorModel
+from fastapi_users.router.common import ErrorCode
 from pydantic import BaseModel, Field
 
-from app.auth.guard import UNAUTHORIZED, Guard
+from app.auth.guard import Guard
 from app.auth.principal import Principal
-from app.errors import BadRequest
+from app.errors import GrantRefused, UnsupportedMediaType
+from app.http.answers import UNAUTHORIZED, Answer, Schema, answer
 from app.http.dependencies import ResourcesDep
 from app.http.form_body import require_form
 from app.sessions.dependencies import SessionStoreDep
@@ -24,6 +25,51 @@ class AccessToken(BaseModel):
     expires_in: int = Field(description="Seconds until the token expires.")
 
 
+def _refusal(name: str, description: str, detail: Schema, example: Any, *errors: str) -> Answer:
+    """Return an error with RFC 6749's members (section 5.2)."""
+    members: dict[str, tuple[Schema, Any]] = {
+        "error": ({"type": "string", "enum": list(errors)}, errors[0]),
+        "error_description": ({"type": "string"}, "For people."),
+    }
+    return answer(name, description, detail, example, members=members)
+
+
+_CODES = [ErrorCode.LOGIN_BAD_CREDENTIALS, ErrorCode.LOGIN_USER_NOT_VERIFIED]
+_REFUSED = _refusal(
+    "LoginError", "Refused.", {"type": "string", "enum": _CODES}, _CODES[0], "invalid_grant"
+)
+FORM = "application/x-www-form-urlencoded"
+_FORM = {"username": "king@camelot.bt", "password": "excalibur"}
+_NO_FORM = _refusal(
+    "LoginMediaTypeError",
+    "The body is no form, or the content type is too long.",
+    {
+        "anyOf": [
+            {
+                "type": "object",
+                "properties": {
+                    "code": {"type": "string", "enum": [UnsupportedMediaType.code]},
+                    "reason": {"type": "string"},
+                },
+                "required": ["code", "reason"],
+            },
+            {"type": "string", "enum": ["Unsupported Media Type"]},
+        ]
+    },
+    {"code": UnsupportedMediaType.code, "reason": f"Send the body as {FORM}"},
+    "invalid_request",
+)
+_FIELDS = {"type": "array", "items": {"$ref": "#/components/schemas/ValidationError"}}
+_INVALID = _refusal(
+    "LoginValidationError",
+    "Invalid fields.",
+    _FIELDS,
+    [],
+    "invalid_request",
+    "unsupported_grant_type",
+)
+
+
 def login_router(guard: Guard) -> APIRouter:
     """Return the routes; `guard` is the one of logout."""
     router = APIRouter(tags=["auth"])
@@ -32,13 +78,12 @@ def login_router(guard: Guard) -> APIRouter:
         "/login",
         name="auth:jwt.login",
         summary="Log in",
-        responses={
-            400: {"model": ErrorModel},
-            415: {"model": ErrorModel, "description": "The body is no form: Accept."},
-        },
+        responses={400: _REFUSED, 415: _NO_FORM, 422: _INVALID},
         dependencies=[Depends(require_form)],
+        openapi_extra={"requestBody": {"content": {FORM: {"example": _FORM}}}},
     )
     async def login(
+        response: Response,
         form: Annotated[OAuth2PasswordRequestForm, Depends()],
         resources: ResourcesDep,
         manager: UserManagerDep,
@@ -46,9 +91,12 @@ def login_router(guard: Guard) -> APIRouter:
         """Open a session with an e-mail address (`username`) and a password."""
         user = await manager.authenticate(form)
         if user is None or not user.is_active:
-            raise BadRequest(ErrorCode.LOGIN_BAD_CREDENTIALS)
+            raise GrantRefused(
+                ErrorCode.LOGIN_BAD_CREDENTIALS, "The address or the password is wrong."
+            )
         if resources.settings.require_verified and not user.is_verified:
-            raise BadRequest(ErrorCode.LOGIN_USER_NOT_VERIFIED)
+            raise GrantRefused(ErrorCode.LOGIN_USER_NOT_VERIFIED, "The address is not verified.")
+        response.headers["Pragma"] = "no-cache"  # RFC 6749, section 5.1
         opened = await manager.sessions.open(user.id)
         return AccessToken(access_token=opened.access_token, expires_in=manager.sessions.lifetime)
 

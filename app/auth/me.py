@@ -3,10 +3,11 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
-from fastapi_users.router.common import ErrorModel
 
-from app.auth.guard import UNAUTHORIZED, Guard
+from app.auth.guard import Guard
 from app.auth.principal import Principal
+from app.http.answers import UNAUTHORIZED
+from app.http.openapi import operation_id
 from app.users import refusals
 from app.users.dependencies import UserManagerDep
 from app.users.schemas import UserRead, UserUpdateMe
@@ -16,7 +17,12 @@ from app.users.tables import User
 def me_router(guard: Guard) -> APIRouter:
     """Return the routes of `/users/me`, behind `guard`."""
     # Not included but registered on the app itself (app/routes.py), it takes no option from there.
-    router = APIRouter(prefix="/users", tags=["users"], strict_content_type=False)
+    router = APIRouter(
+        prefix="/users",
+        tags=["users"],
+        strict_content_type=False,
+        generate_unique_id_function=operation_id,
+    )
     authenticated = Depends(guard)
 
     @router.get(
@@ -26,7 +32,7 @@ def me_router(guard: Guard) -> APIRouter:
         response_model=UserRead,
         responses={401: UNAUTHORIZED},
     )
-    async def me(principal: Annotated[Principal, authenticated]) -> Response:
+    async def get_me(principal: Annotated[Principal, authenticated]) -> Response:
         """The request that other services make to authenticate a user."""
         # Serialized here: FastAPI would validate the model once more, and dump it to a dict first.
         return Response(principal.user.model_dump_json(), media_type="application/json")
@@ -36,7 +42,10 @@ def me_router(guard: Guard) -> APIRouter:
         name="users:patch_current_user",
         summary="Change the own account",
         response_model=UserRead,
-        responses={400: {"model": ErrorModel}, 401: UNAUTHORIZED},
+        responses={
+            400: refusals.answer("UpdateUserError", refusals.UPDATE),
+            401: UNAUTHORIZED,
+        },
     )
     async def update_me(
         principal: Annotated[Principal, authenticated], body: UserUpdateMe, manager: UserManagerDep

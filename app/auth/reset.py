@@ -1,7 +1,6 @@
 """`/auth/forgot-password` and `/auth/reset-password`: choose a new password by mail."""
 
 from fastapi import APIRouter
-from fastapi_users.router.common import ErrorModel
 
 from app.auth.bodies import EmailBody, TextBody
 from app.mail.dependencies import OutboxDep
@@ -32,7 +31,7 @@ async def forgot_password(email: EmailBody, outbox: OutboxDep) -> None:
     "/reset-password",
     name="reset:reset_password",
     summary="Choose a new password",
-    responses={400: {"model": ErrorModel}},
+    responses={400: refusals.answer("ResetPasswordError", refusals.RESET)},
 )
 async def reset_password(token: TextBody, password: TextBody, manager: UserManagerDep) -> None:
     """Choose a new password with the token from a mail. Ends all sessions of the account."""

@@ -1,7 +1,6 @@
 """`/auth/request-verify-token` and `/auth/verify`: verify an e-mail address."""
 
 from fastapi import APIRouter
-from fastapi_users.router.common import ErrorModel
 
 from app.auth.bodies import EmailBody, TextBody
 from app.mail.dependencies import OutboxDep
@@ -31,7 +30,7 @@ async def request_verify_token(email: EmailBody, outbox: OutboxDep) -> None:
     response_model=UserRead,
     name="verify:verify",
     summary="Verify an address",
-    responses={400: {"model": ErrorModel}},
+    responses={400: refusals.answer("VerifyError", refusals.VERIFY)},
 )
 async def verify(token: TextBody, manager: UserManagerDep) -> User:
     """Verify an address with the token from a mail."""

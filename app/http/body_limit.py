@@ -1,12 +1,14 @@
 """The middleware that limits request bodies in bytes and seconds."""
 
 import asyncio
+from collections.abc import Mapping
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import limits
+from app.http import token_errors
 from app.http.json_body import find_problem, is_json, is_mislabelled
 
 # Methods whose request body is ignored.
@@ -37,19 +39,17 @@ class BodyLimitMiddleware:
             return
         kind = MutableHeaders(scope=scope).get("content-type", "")
         if not limits.CONTENT_TYPE.holds(kind):
-            answer = JSONResponse({"detail": "Unsupported Media Type"}, 415)
-            await answer(scope, receive, send)
+            await _refuse(415, "Unsupported Media Type")(scope, receive, send)
             return
         try:
             async with asyncio.timeout(self.seconds):
                 body = await self._read(receive)
         except _TooLarge:
-            answer = JSONResponse({"detail": "Content Too Large"}, 413)
-            await answer(scope, receive, send)
+            await _refuse(413, "Content Too Large")(scope, receive, send)
             return
         except TimeoutError:
-            answer = JSONResponse({"detail": "Request Timeout"}, 408, {"Connection": "close"})
-            await answer(scope, receive, send)
+            refusal = _refuse(408, "Request Timeout", {"Connection": "close"})
+            await refusal(scope, receive, send)
             return
         if body is None:
             return  # the client disconnected
@@ -81,6 +81,14 @@ class BodyLimitMiddleware:
                 raise _TooLarge
             more = message.get("more_body", False)
         return body
+
+
+def _refuse(status: int, detail: str, headers: Mapping[str, str] | None = None) -> ASGIApp:
+    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+        content = {"detail": detail, **token_errors.members(scope, status)}
+        await JSONResponse(content, status, headers)(scope, receive, send)
+
+    return refuse
 
 
 def _without_charset(content_type: str) -> str:

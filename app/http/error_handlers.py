@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from app.errors import APIError, DatabaseUnavailable
+from app.http import token_errors
 from app.http.body_limit import malformed_body
 
 log = structlog.get_logger()
@@ -28,14 +29,19 @@ def add_exception_handlers(app: FastAPI) -> None:
 
 def error_response(error: APIError) -> Response:
     """Return the answer to `error`."""
-    return _respond(error.status, error.detail, error.headers)
+    return _respond(error.status, error.detail, error.headers, error.members)
 
 
-def _respond(status: int, detail: Any, headers: Mapping[str, str] | None = None) -> Response:
+def _respond(
+    status: int,
+    detail: Any,
+    headers: Mapping[str, str] | None = None,
+    members: Mapping[str, str] | None = None,
+) -> Response:
     if status == 401:
         # RFC 6750, section 3.
         headers = {"WWW-Authenticate": "Bearer", **(headers or {})}
-    return JSONResponse({"detail": detail}, status, headers)
+    return JSONResponse({"detail": detail, **(members or {})}, status, headers)
 
 
 async def _api_error(request: Request, error: Exception) -> Response:
@@ -48,7 +54,8 @@ async def _api_error(request: Request, error: Exception) -> Response:
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
-    return _respond(error.status_code, error.detail, headers)
+    members = token_errors.members(request.scope, error.status_code)
+    return _respond(error.status_code, error.detail, headers, members)
 
 
 def _allowed(request: Request) -> str:
@@ -65,10 +72,11 @@ async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     problem = malformed_body(request.scope)
     if problem is not None:
-        return _invalid_body("json_invalid", problem)
+        return _invalid_body(request, "json_invalid", problem)
     if isinstance(error.body, bytes):
         # FastAPI has not parsed it, and would report that fields are missing.
-        return _invalid_body("json_type", "The body is not JSON by its type: send application/json")
+        problem = "The body is not JSON by its type: send application/json"
+        return _invalid_body(request, "json_type", problem)
     return _respond(
         422,
         [
@@ -80,11 +88,15 @@ async def _invalid(request: Request, error: Exception) -> Response:
             }
             for invalid in error.errors()
         ],
+        members=token_errors.members(
+            request.scope, 422, [tuple(invalid["loc"]) for invalid in error.errors()]
+        ),
     )
 
 
-def _invalid_body(kind: str, problem: str) -> Response:
-    return _respond(422, [{"type": kind, "loc": ["body"], "msg": problem, "input": None}])
+def _invalid_body(request: Request, kind: str, problem: str) -> Response:
+    detail = [{"type": kind, "loc": ["body"], "msg": problem, "input": None}]
+    return _respond(422, detail, members=token_errors.members(request.scope, 422))
 
 
 def _printable(value: Any) -> Any:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel
 
 from app.errors import NotFound
+from app.http.answers import not_found
 from app.http.dependencies import SessionDep
 from app.tick import runs
 from app.tick.dependencies import RunnerDep
@@ -27,7 +28,7 @@ class TickHistory(BaseModel):
 
 
 @router.get("", name="tick:status", summary="Show the status of the jobs")
-async def status(runner: RunnerDep, session: SessionDep) -> TickStatus:
+async def list_jobs(runner: RunnerDep, session: SessionDep) -> TickStatus:
     """The lag, the last run and the next run of each job."""
     return TickStatus(items=await runs.statuses(session, runner))
 
@@ -36,9 +37,9 @@ async def status(runner: RunnerDep, session: SessionDep) -> TickStatus:
     "/{job}",
     name="tick:history",
     summary="List the runs of a job",
-    responses={404: {"description": "There is no such job."}},
+    responses={404: not_found("There is no such job.")},
 )
-async def history(
+async def list_job_runs(
     runner: RunnerDep,
     session: SessionDep,
     job: str,

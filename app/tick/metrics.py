@@ -6,8 +6,9 @@ Read from the database: one process sees only a part, and on Lambda it forgets.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
+from app.http.answers import NO_TOKEN_SET, WRONG_TOKEN
 from app.http.dependencies import SessionDep
 from app.tick import runs
 from app.tick.dependencies import RunnerDep
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 router = APIRouter(tags=["tick"])
 
+_TEXT = {"schema": {"type": "string"}}
+
 
 @router.get(
     "/metrics",
@@ -25,16 +28,20 @@ router = APIRouter(tags=["tick"])
     summary="Metrics for Prometheus",
     response_class=Response,
     responses={
-        200: {"content": {"application/openmetrics-text": {}}},
-        401: {"description": "Missing or wrong token."},
-        404: {"description": "No token is configured."},
+        # In this order: generators take the first.
+        200: {"content": {"text/plain": _TEXT, "application/openmetrics-text": _TEXT}},
+        401: WRONG_TOKEN,
+        404: NO_TOKEN_SET,
     },
 )
-async def metrics(runner: RunnerDep, session: SessionDep) -> Response:
-    """Lag, duration, attempts, and the counts of done, lost, replayed and given-up runs."""
+async def get_metrics(request: Request, runner: RunnerDep, session: SessionDep) -> Response:
+    """Lag, duration, attempts, and the counts of done, lost, replayed and given-up runs.
+
+    In Prometheus' text format, or as OpenMetrics if the header Accept names it.
+    """
     # Imported by scrapes alone: it takes 50 ms.
-    from prometheus_client import CollectorRegistry
-    from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
+    from prometheus_client import CollectorRegistry, exposition
+    from prometheus_client.openmetrics import exposition as openmetrics
     from prometheus_client.registry import Collector
 
     found = await runs.statuses(session, runner)
@@ -45,7 +52,11 @@ async def metrics(runner: RunnerDep, session: SessionDep) -> Response:
 
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Jobs())
-    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+    if "application/openmetrics-text" in request.headers.get("Accept", ""):
+        content = openmetrics.generate_latest(registry)
+        return Response(content, media_type=openmetrics.CONTENT_TYPE_LATEST)
+    content = exposition.generate_latest(registry)
+    return Response(content, media_type=exposition.CONTENT_TYPE_PLAIN_0_0_4)
 
 
 def _families(found: list[JobStatus]) -> Iterator["Metric"]:

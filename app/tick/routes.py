@@ -5,18 +5,18 @@ from typing import Any, Literal
 
 from aiolimiter import AsyncLimiter
 from fastapi import APIRouter, Request, Response
-from fastapi_users.router.common import ErrorModel
 from pydantic import BaseModel, ConfigDict
 
 from app import limits
 from app.errors import TickBadTime, TickRunning, TickTooOften
+from app.http.answers import NO_TOKEN_SET, RETRY_AFTER, WRONG_TOKEN, refusal
 from app.http.bearer import INTERNAL_REQUEST
 from app.tick.claim import Outcome
 from app.tick.dependencies import RunnerDep
 
 router = APIRouter(tags=["tick"])
 
-RETRY_AFTER = 5
+RETRY_SECONDS = 5
 # Calls to one process. A scheduler makes one a period; a stolen token must not load the database.
 PER_MINUTE = 120
 
@@ -60,17 +60,17 @@ class TickReport(BaseModel):
                 }
             }
         },
-        400: {
-            "model": ErrorModel,
-            "description": "A bad time, or a job that does not exist.",
-        },
-        401: {"description": "Missing or wrong token."},
-        404: {"description": "No token is configured."},
-        409: {
-            "model": ErrorModel,
-            "description": "All of it is running elsewhere: Retry-After.",
-        },
-        429: {"model": ErrorModel, "description": "Too often: Retry-After."},
+        400: refusal(
+            "TickError",
+            "A bad time, or a job that does not exist.",
+            ["TICK_BAD_TIME", "TICK_UNKNOWN_JOB"],
+        ),
+        401: WRONG_TOKEN,
+        404: NO_TOKEN_SET,
+        409: refusal(
+            "TickRunningError", "All of it is running elsewhere.", ["TICK_RUNNING"], RETRY_AFTER
+        ),
+        429: refusal("TickTooOftenError", "Too often.", ["TICK_TOO_OFTEN"], RETRY_AFTER),
         500: {"model": TickReport, "description": "A job failed: send the same again."},
     },
 )
@@ -81,13 +81,13 @@ async def tick(
     body = body or TickRequest()
     limit: AsyncLimiter = request.state.tick_limit
     if not limit.has_capacity():
-        raise TickTooOften(RETRY_AFTER)
+        raise TickTooOften(RETRY_SECONDS)
     await limit.acquire()
     trigger = "schedule" if INTERNAL_REQUEST in request.scope else "http"
     outcomes = await runner.tick(trigger, _parse(body.scheduled_at), body.job)
     statuses = {outcome.status for outcome in outcomes}
     if statuses == {"running"}:
-        raise TickRunning(RETRY_AFTER)
+        raise TickRunning(RETRY_SECONDS)
     if statuses == {"replayed"}:
         response.headers["Idempotent-Replayed"] = "true"
     if "failed" in statuses:

@@ -5,10 +5,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi_users.exceptions import InvalidID, UserNotExists
-from fastapi_users.router.common import ErrorModel
 
 from app import limits
 from app.errors import NotFound
+from app.http.answers import not_found, refusal
 from app.http.dependencies import SessionDep
 from app.users import refusals
 from app.users.database import UserDatabase
@@ -23,8 +23,10 @@ def _text(longest: limits.Longest) -> Any:
     return Query(max_length=longest.characters, pattern=r"^[^\x00]*$")
 
 
-_MISSING = {"description": "The account does not exist."}
-_LAST = {"description": "No account could manage the others any more: LAST_SUPERUSER."}
+_MISSING = not_found("The account does not exist.")
+_LAST = refusal(
+    "LastSuperuserError", "No account could manage the others any more.", ["LAST_SUPERUSER"]
+)
 
 
 @router.get("", name="users:list", summary="List accounts")
@@ -68,6 +70,7 @@ UserDep = Annotated[User, Depends(get_user_or_404)]
     responses={404: _MISSING},
 )
 async def get_user(user: UserDep) -> User:
+    """The account with this id, in any spelling of a UUID."""
     return user
 
 
@@ -76,7 +79,11 @@ async def get_user(user: UserDep) -> User:
     response_model=UserRead,
     name="users:patch_user",
     summary="Change an account",
-    responses={400: {"model": ErrorModel}, 404: _MISSING, 409: _LAST},
+    responses={
+        400: refusals.answer("UpdateUserError", refusals.UPDATE),
+        404: _MISSING,
+        409: _LAST,
+    },
 )
 async def update_user(user: UserDep, body: UserUpdate, manager: UserManagerDep) -> User:
     """Change an account. A new password, or deactivation, ends all of its sessions."""

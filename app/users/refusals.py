@@ -5,6 +5,7 @@ The codes are fastapi-users': its clients know them.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from fastapi_users.exceptions import (
     InvalidPasswordException,
@@ -16,6 +17,7 @@ from fastapi_users.exceptions import (
 from fastapi_users.router.common import ErrorCode
 
 from app.errors import BadRequest
+from app.http import answers
 
 Codes = Mapping[type[Exception], str]
 
@@ -35,6 +37,23 @@ RESET: Codes = {
     InvalidResetPasswordToken: ErrorCode.RESET_PASSWORD_BAD_TOKEN,
     InvalidPasswordException: ErrorCode.RESET_PASSWORD_INVALID_PASSWORD,
 }
+
+
+def answer(name: str, codes: Codes) -> answers.Answer:
+    """Return the answer 400 with one of `codes`, for OpenAPI; `name`: of its schema."""
+    plain = [code for error, code in codes.items() if error is not InvalidPasswordException]
+    detail: dict[str, Any] = {"type": "string", "enum": plain}
+    if InvalidPasswordException in codes:
+        invalid_password = {
+            "type": "object",
+            "properties": {
+                "code": {"type": "string", "enum": [codes[InvalidPasswordException]]},
+                "reason": {"type": "string"},
+            },
+            "required": ["code", "reason"],
+        }
+        detail = {"anyOf": [detail, invalid_password]}
+    return answers.answer(name, "Refused; `detail` says why.", detail, plain[0])
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse
-from fastapi_users.router.common import ErrorModel
 
 from app.users import refusals
 from app.users.dependencies import UserManagerDep
@@ -18,7 +17,7 @@ router = APIRouter(tags=["auth"])
     status_code=201,
     name="register:register",
     summary="Create an account",
-    responses={400: {"model": ErrorModel}},
+    responses={400: refusals.answer("RegisterError", refusals.REGISTER)},
 )
 async def register(body: UserRegister, manager: UserManagerDep) -> User:
     """Create an account, and send a mail that asks to verify its address."""

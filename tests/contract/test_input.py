@@ -92,7 +92,7 @@ def test_large_bodies(service: Service, path: str) -> None:
     for content in (large, in_pieces()):
         answer = service.client.request(method, path, content=content, headers=JSON)
         assert answer.status_code == 413
-        assert answer.json() == {"detail": "Content Too Large"}
+        assert answer.json()["detail"] == "Content Too Large"
 
 
 def test_an_address_that_cannot_be_stored_leaves_nothing(

@@ -1,8 +1,10 @@
 import base64
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx2
 import jwt
 import pytest
 
@@ -16,7 +18,10 @@ def test_good_credentials(service: Service, person: Account) -> None:
     assert set(body) == {"access_token", "token_type", "expires_in"}
     assert body["token_type"] == "bearer"
     assert body["expires_in"] == 86_400
+    # RFC 6749, section 5.1.
+    assert answer.headers["content-type"] == "application/json"
     assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["pragma"] == "no-cache"
 
 
 @pytest.mark.parametrize("change", [str.upper, str.title, "  {} ".format])
@@ -37,7 +42,38 @@ def test_the_address_in_any_case_or_with_blanks(
     ],
 )
 def test_incomplete_form(service: Service, form: dict[str, str]) -> None:
-    assert service.client.post("/auth/jwt/login", data=form).status_code == 422
+    answer = service.client.post("/auth/jwt/login", data=form)
+    assert answer.status_code == 422
+    assert isinstance(answer.json()["detail"], list)
+    wrong_grant = "grant_type" in form
+    assert error(answer) == ("unsupported_grant_type" if wrong_grant else "invalid_request")
+
+
+def error(answer: httpx2.Response) -> str:
+    """Return the error by RFC 6749, section 5.2, which allows its description ASCII only."""
+    body = answer.json()
+    assert body.keys() == {"detail", "error", "error_description"}
+    assert re.fullmatch(r"[ !#-\[\]-~]+", body["error_description"])
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["cache-control"] == "no-store"
+    said: str = body["error"]
+    return said
+
+
+def test_every_error_is_one_of_a_token_endpoint(service: Service) -> None:
+    """OAuth libraries take an answer without `error` for a token."""
+    path, form = "/auth/jwt/login", {"Content-Type": "application/x-www-form-urlencoded"}
+    post = service.client.post
+    answers = {
+        405: service.client.get(path),
+        413: post(path, content=b"password=" + b"x" * 70_000, headers=form),
+        415: post(path, headers={"Content-Type": "x" * 2_000}),
+        422: post(path, content=b"{", headers={"Content-Type": "application/json"}),
+    }
+    for status, answer in answers.items():
+        assert answer.status_code == status
+        assert error(answer) == "invalid_request", status
+    assert post("/auth/register", json={}).json().keys() == {"detail"}
 
 
 def test_json_is_not_a_form(service: Service, person: Account) -> None:
@@ -64,21 +100,24 @@ def test_bad_credentials(
 ) -> None:
     answer = service.try_login(username or person.email, password)
     assert answer.status_code == 400
-    assert answer.json() == {"detail": "LOGIN_BAD_CREDENTIALS"}
+    assert answer.json()["detail"] == "LOGIN_BAD_CREDENTIALS"
+    assert error(answer) == "invalid_grant"
 
 
 def test_inactive(service: Service, person: Account, admin: dict[str, str]) -> None:
     service.client.patch(f"/users/{person.id}", json={"is_active": False}, headers=admin)
     answer = service.try_login(person.email, person.password)
     assert answer.status_code == 400
-    assert answer.json() == {"detail": "LOGIN_BAD_CREDENTIALS"}
+    assert answer.json()["detail"] == "LOGIN_BAD_CREDENTIALS"
+    assert error(answer) == "invalid_grant"
 
 
 def test_where_verification_is_required(strict_service: Service) -> None:
     person = strict_service.register()
     answer = strict_service.try_login(person.email, person.password)
     assert answer.status_code == 400
-    assert answer.json() == {"detail": "LOGIN_USER_NOT_VERIFIED"}
+    assert answer.json()["detail"] == "LOGIN_USER_NOT_VERIFIED"
+    assert error(answer) == "invalid_grant"
     token = strict_service.token(person.email)
     assert strict_service.client.post("/auth/verify", json={"token": token}).status_code == 200
     headers = strict_service.login(person)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from tests.service import METRICS_TOKEN, TICK_TOKEN, Service, bearer
 
@@ -20,7 +21,10 @@ def tick(service: Service, **body: Any) -> None:
 
 
 def samples(service: Service) -> dict[tuple[str, ...], float]:
-    answer = service.client.get("/metrics", headers=bearer(METRICS_TOKEN))
+    # As Prometheus asks.
+    accept = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2"
+    headers = {"Accept": accept, **bearer(METRICS_TOKEN)}
+    answer = service.client.get("/metrics", headers=headers)
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
     return {
@@ -104,6 +108,13 @@ def test_metrics_count(service: Service) -> None:
     done = after["keystead_tick_runs_total", "count", "done"]
     assert after["keystead_tick_duration_seconds_count", "count"] == done > 0
     assert 0 < after["keystead_tick_duration_seconds_sum", "count"] < 60
+
+
+def test_metrics_are_plain_text_by_default(service: Service) -> None:
+    answer = service.client.get("/metrics", headers=bearer(METRICS_TOKEN))
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    families = {family.name for family in parse_text(answer.text)}
+    assert "keystead_tick_lag_seconds" in families
 
 
 @pytest.mark.parametrize("headers", [{}, bearer("wrong"), bearer(TICK_TOKEN)])

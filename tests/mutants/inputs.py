@@ -18,6 +18,7 @@ WRITTEN = "tests/cli/test_check.py"
 PRIVATE = "tests/cli/test_commands.py::test_created_files_are_private_in_a_folder_that_is_not"
 VERSIONS = "tests/database/test_version_table.py"
 NOTICES = "tests/users/test_notices.py"
+OPENAPI = "tests/contract/test_openapi.py"
 ORIGINS = "tests/http/test_allowed_origins.py"
 BELOW = "tests/http/test_base_path.py"
 
@@ -369,5 +370,28 @@ MUTANTS = [
         ("sqlite",),
         f"{ORIGINS}::test_what_is_no_origin_is_refused[https://app.camelot.bt/app]",
         "DID NOT RAISE",
+    ),
+    Mutant(
+        "flags that generated clients require",
+        [Edit("app/http/openapi.py", 'member.pop("default", None)', "pass")],
+        ("sqlite",),
+        f"{OPENAPI}::test_what_may_be_left_out_is_not_required[in-process]",
+        "assert",
+    ),
+    Mutant(
+        "a status without a schema",
+        [Edit("app/http/answers.py", '"content": {"application/json": {"schema": schema}},', "")],
+        ("sqlite",),
+        f"{OPENAPI}::test_each_error_has_a_schema_whose_codes_are_enumerated[in-process]",
+        "KeyError",
+    ),
+    Mutant(
+        "an error that is taken for a token",
+        [
+            Edit("app/http/token_errors.py", '("/auth/jwt/login",)', "()"),
+        ],
+        ("sqlite",),
+        "tests/contract/test_login.py::test_every_error_is_one_of_a_token_endpoint[in-process]",
+        "assert",
     ),
 ]

@@ -41,15 +41,16 @@ MUTANTS = [
         [
             Edit(
                 HANDLERS,
-                "    app.add_exception_handler(Exception, _bug)\n",
-                "    app.add_exception_handler(Exception, _bug)\n"
+                "    app.add_exception_handler(Exception, internal_server_error)\n",
+                "    app.add_exception_handler(Exception, internal_server_error)\n"
                 "    app.add_exception_handler(OSError, _unavailable)\n",
             ),
             Edit(
                 HANDLERS,
-                "async def _bug(",
+                "async def internal_server_error(",
                 "async def _unavailable(request: Request, error: Exception) -> Response:\n"
-                "    return error_response(DatabaseUnavailable())\n\n\nasync def _bug(",
+                "    return error_response(DatabaseUnavailable())\n\n\n"
+                "async def internal_server_error(",
             ),
         ],
         ("sqlite",),

@@ -102,7 +102,7 @@ MUTANTS = [
     ),
     Mutant(
         "no base path",
-        [Edit(ADAPTER, "else self._base_path", 'else ""')],
+        [Edit("app/main.py", "    if settings.base_path:\n", "    if False:\n")],
         ("sqlite",),
         BELOW,
         "404",

@@ -1,0 +1,121 @@
+"""Clients made from the OpenAPI document compile, and work; so do OAuth libraries and /docs."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.databases.server import free_port
+from tests.docs.console import ROOT, blocks
+from tests.http.nginx import nginx
+from tests.service import METRICS_TOKEN, PASSWORD, Service, get, over_tcp
+
+pytestmark = [pytest.mark.only("sqlite"), pytest.mark.timeout(300)]
+
+HERE = Path(__file__).parent
+TOOLS = Path(os.environ["KEYSTEAD_TEST_TOOLS"]) / "bin"
+TYPESCRIPT = [
+    "--strict",
+    "--noUncheckedIndexedAccess",
+    "--target",
+    "es2022",
+    "--module",
+    "nodenext",
+]
+
+
+def run(*command: str | Path, folder: Path) -> str:
+    done = subprocess.run(
+        list(map(str, command)),
+        cwd=folder,
+        env=os.environ | {"PATH": f"{TOOLS}:{os.environ['PATH']}"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with over_tcp(tmp_path_factory.mktemp("service")) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, service: Service) -> Path:
+    """A folder with the document, the scripts, and npm's packages."""
+    folder = tmp_path_factory.mktemp("clients")
+    for file in (*HERE.glob("package*.json"), *(HERE / "scripts").iterdir()):
+        shutil.copy(file, folder)
+    (folder / "openapi.json").write_text(get(f"{service.client.base_url}/openapi.json").text)
+    run(TOOLS / "npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", folder=folder)
+    return folder
+
+
+def url_of(service: Service) -> str:
+    return str(service.client.base_url).rstrip("/")
+
+
+def test_the_linter_finds_nothing(folder: Path) -> None:
+    (folder / ".spectral.yaml").write_text('extends: ["spectral:oas"]\n')
+    lint = ["lint", "--fail-severity", "hint", "openapi.json"]
+    assert "No results" in run("node_modules/.bin/spectral", *lint, folder=folder)
+
+
+def test_typescript(folder: Path, service: Service) -> None:
+    make = ["openapi.json", "--output", "schema.d.ts"]
+    run("node_modules/.bin/openapi-typescript", *make, folder=folder)
+    run("node_modules/.bin/tsc", *TYPESCRIPT, "client.ts", folder=folder)
+    said = run(TOOLS / "node", "client.js", url_of(service), METRICS_TOKEN, folder=folder)
+    assert said == "done\n"
+
+
+def test_python(folder: Path, service: Service) -> None:
+    make = ["--path", "openapi.json", "--meta", "none", "--output-path", "keystead_client"]
+    run(TOOLS / "openapi-python-client", "generate", "--fail-on-warning", *make, folder=folder)
+    script = "uses_python_client.py"
+    # keystead_client/client.py is the same for every document, and not strict.
+    checked = [script, "keystead_client/api", "keystead_client/models"]
+    run(TOOLS / "mypy", "--strict", "--follow-imports", "silent", *checked, folder=folder)
+    said = run(TOOLS / "python", script, url_of(service), METRICS_TOKEN, folder=folder)
+    assert said == "done\n"
+
+
+@pytest.mark.parametrize("script", ["uses_authlib.py", "uses_requests_oauthlib.py"])
+def test_an_oauth_library_logs_in(folder: Path, service: Service, script: str) -> None:
+    assert run(TOOLS / "python", script, url_of(service), folder=folder) == "done\n"
+
+
+def test_the_documentation_tries_it_out_and_keeps_nothing(
+    folder: Path, service: Service, tmp_path: Path
+) -> None:
+    """At its own address, and below a path that a proxy strips."""
+    person = service.register()
+    address = [person.email, PASSWORD]
+    page = f"{url_of(service)}/docs"
+    assert run(TOOLS / "node", "docs_page.mjs", page, *address, folder=folder) == "done\n"
+    port = free_port()
+    (tmp_path / "below").mkdir()
+    with over_tcp(tmp_path / "below", base_url=f"http://127.0.0.1:{port}/id") as below:
+        location = f"location /id/ {{ proxy_pass {url_of(below)}/; }}"
+        with nginx(tmp_path / "nginx", f"server {{ listen 127.0.0.1:{port}; {location} }}", port):
+            person = below.register()
+            page = f"http://127.0.0.1:{port}/id/docs"
+            said = run(TOOLS / "node", "docs_page.mjs", page, person.email, PASSWORD, folder=folder)
+            assert said == "done\n"
+
+
+def test_the_example_for_browsers(folder: Path, service: Service) -> None:
+    (example,) = blocks(ROOT / "docs/browser.md", "js")
+    here = example.replace("http://127.0.0.1:8080", url_of(service))
+    assert here != example
+    (folder / "example.mjs").write_text(here)
+    for _ in range(2):  # the second time, the account exists
+        assert "king@camelot.bt" in run(TOOLS / "node", "example.mjs", folder=folder)
