@@ -68,9 +68,10 @@ def test_every_error_is_one_of_a_token_endpoint(service: Service) -> None:
         405: service.client.get(path),
         413: post(path, content=b"password=" + b"x" * 70_000, headers=form),
         415: post(path, headers={"Content-Type": "x" * 2_000}),
-        422: post(path, content=b"{", headers={"Content-Type": "application/json"}),
+        422: post(path, content=b"username=x", headers=form),
     }
-    for status, answer in answers.items():
+    no_form = post(path, json={})
+    for status, answer in (*answers.items(), (415, no_form)):
         assert answer.status_code == status
         assert error(answer) == "invalid_request", status
     assert post("/auth/register", json={}).json().keys() == {"detail"}

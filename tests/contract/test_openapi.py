@@ -73,6 +73,7 @@ def test_each_error_has_a_schema_whose_codes_are_enumerated(service: Service) ->
     assert codes == {
         *["Unauthorized", "Forbidden", "LAST_SUPERUSER"],
         *("Not Found", "Request Timeout", "Content Too Large", "Unsupported Media Type"),
+        "UNSUPPORTED_MEDIA_TYPE",
         *["REGISTER_USER_ALREADY_EXISTS", "REGISTER_INVALID_PASSWORD"],
         *["LOGIN_BAD_CREDENTIALS", "LOGIN_USER_NOT_VERIFIED"],
         *["RESET_PASSWORD_BAD_TOKEN", "RESET_PASSWORD_INVALID_PASSWORD"],

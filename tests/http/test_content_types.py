@@ -25,8 +25,11 @@ def test_a_login_in_json_is_told_the_type_to_send(service: Service, kind: str, b
     answer = service.client.post("/auth/jwt/login", content=body, headers=headers)
     assert answer.status_code == 415
     assert answer.headers["accept"] == f"{FORM}, multipart/form-data"
+    reason = f"Send the body as {FORM}"
     assert answer.json() == {
-        "detail": {"code": "UNSUPPORTED_MEDIA_TYPE", "reason": f"Send the body as {FORM}"}
+        "detail": {"code": "UNSUPPORTED_MEDIA_TYPE", "reason": reason},
+        "error": "invalid_request",
+        "error_description": reason,
     }
 
 

@@ -17,8 +17,8 @@ from keystead_client.models import (
     RegisterErrorDetailType0,
     RegisterErrorDetailType1,
     UnauthorizedError,
-    UserRegister,
     UserRead,
+    UserRegister,
 )
 
 url, metrics_token = sys.argv[1:]
