@@ -16,6 +16,7 @@ from app.http.allowed_origins import AllowedOriginsMiddleware
 from app.http.base_path import BasePathMiddleware
 from app.http.body_limit import BodyLimitMiddleware
 from app.http.error_handlers import add_exception_handlers, internal_server_error
+from app.http.head_requests import HeadMiddleware
 from app.http.openapi import document, operation_id
 from app.http.request_log import RequestLogMiddleware
 from app.http.security_headers import SecurityHeadersMiddleware
@@ -66,6 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
         root_path_in_servers=False,
         telemetry=None if _HAS_TELEMETRY else {"tracing": False, "metrics": False, "logs": False},
     )
+    app.add_middleware(HeadMiddleware)
     app.add_middleware(TransactionRetryMiddleware)
     app.add_middleware(BodyLimitMiddleware, limit=settings.body_limit_bytes)
     # FastAPI's own is outside of all others: its 500 would lack their headers.

@@ -65,7 +65,8 @@ def _allowed(request: Request) -> str:
         if route.matches(request.scope)[0] is not Match.NONE:
             by_path.setdefault(route.path, set()).update(route.methods or ())
     # The first path answers: `/users/me` matches `/users/{id}` as well.
-    return ", ".join(sorted(next(iter(by_path.values()), {"GET", "HEAD"})))
+    methods = next(iter(by_path.values()), {"GET"})
+    return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

@@ -124,6 +124,8 @@ def _visits(client: httpx2.Client, superuser: str) -> Iterator[httpx2.Response]:
         yield client.head(path)
         if "etag" in file.headers:
             yield get(path, headers={"If-None-Match": file.headers["etag"]})
+    for path in ("/health/live", "/users/me", "/docs", "/tick", "/nowhere"):
+        yield client.head(path, headers=admin)
     yield get("/health/live")
     yield get("/health/ready")
     yield get("/nowhere/ü/%C3%BC")

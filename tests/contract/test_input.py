@@ -114,11 +114,11 @@ def test_addresses_of_the_whole_world(service: Service, name: str) -> None:
 @pytest.mark.parametrize(
     ("path", "allowed"),
     [
-        ("/users/me", "GET, PATCH"),
-        ("/users/00000000-0000-7000-8000-000000000000", "DELETE, GET, PATCH"),
+        ("/users/me", "GET, HEAD, PATCH"),
+        ("/users/00000000-0000-7000-8000-000000000000", "DELETE, GET, HEAD, PATCH"),
         ("/auth/register", "POST"),
-        ("/verify", "GET, POST"),
-        ("/health/live", "GET"),
+        ("/verify", "GET, HEAD, POST"),
+        ("/health/live", "GET, HEAD"),
     ],
 )
 def test_wrong_method(service: Service, path: str, allowed: str) -> None:
