@@ -15,6 +15,8 @@ from app.tick.runner import Runner
 PROBE_SECONDS = 0.8
 _NO_ANSWER = f"the database has not answered within {PROBE_SECONDS} seconds"
 
+PATHS = ("/health/live", "/health/ready")
+
 router = APIRouter(prefix="/health", tags=["health"])
 
 

@@ -11,6 +11,7 @@ from aiolimiter import AsyncLimiter
 from fastapi import FastAPI
 from starlette.middleware.errors import ServerErrorMiddleware
 
+from app import health
 from app.health import ReadinessCheck
 from app.http.allowed_origins import AllowedOriginsMiddleware
 from app.http.base_path import BasePathMiddleware
@@ -77,7 +78,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(SecurityHeadersMiddleware)
     if settings.base_path:
         app.add_middleware(BasePathMiddleware, prefix=settings.base_path)
-    app.add_middleware(RequestLogMiddleware)
+    probes = [prefix + path for prefix in ("", settings.base_path) for path in health.PATHS]
+    app.add_middleware(RequestLogMiddleware, probes=probes)
     add_exception_handlers(app)
     add_routes(app, settings)
     app.openapi = document(app, settings)  # type: ignore[method-assign]

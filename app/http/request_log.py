@@ -1,7 +1,9 @@
 """The middleware that logs requests."""
 
+import logging
 import os
 import time
+from collections.abc import Collection
 
 import structlog
 from starlette.datastructures import MutableHeaders
@@ -15,11 +17,13 @@ log = structlog.get_logger()
 class RequestLogMiddleware:
     """Gives each request an id, for its answer and its log lines, and logs it when it ends.
 
-    The path is logged without the query, which holds the tokens of links in mails.
+    The path is logged without the query, which holds the tokens of links in mails. A probe that
+    succeeds is logged at DEBUG: it comes every few seconds, and says nothing new.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, probes: Collection[str] = ()) -> None:
         self.app = app
+        self.probes = probes  # paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -27,6 +31,7 @@ class RequestLogMiddleware:
         started = time.perf_counter()
         request_id = new_id().hex
         status = 500
+        is_probe = scope["path"].removeprefix(scope.get("root_path", "")) in self.probes
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -42,7 +47,8 @@ class RequestLogMiddleware:
                 log.exception("request failed", method=scope["method"], path=scope["path"])
                 raise
             finally:
-                log.info(
+                log.log(
+                    logging.DEBUG if is_probe and 200 <= status < 300 else logging.INFO,
                     "request",
                     method=scope["method"],
                     path=scope["path"],
