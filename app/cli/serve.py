@@ -1,16 +1,17 @@
 """`keystead serve`: migrate, then serve."""
 
-import errno
 import os
-import socket
+import sys
+from socket import socket
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import structlog
 import typer
 
-from app.cli.console import Failure, plain, say
+from app.cli.console import plain, say
 from app.cli.migrate import migrate_unless_newer
+from app.cli.sockets import bind, fit_connections
 from app.logs import configure_logging
 from app.settings.model import Settings
 
@@ -23,15 +24,14 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, help="Processes that serve.")] = 1,
 ) -> None:
     """Migrate the database, then serve until Ctrl-C."""
-    import uvicorn
-
     settings = Settings()
     half_configured = settings.half_configured()
+    sockets = bind(host, port)  # before the database is migrated
     if "base_url" not in settings.model_fields_set:
         # Links in mails start with it. Workers read it from the environment.
-        os.environ["KEYSTEAD_BASE_URL"] = f"http://{_in_url(host)}:{port}"
-        settings = settings.model_copy(update={"base_url": os.environ["KEYSTEAD_BASE_URL"]})
-    _check_port(host, port)
+        served = f"http://{_in_url(host)}:{sockets[0].getsockname()[1]}"
+        os.environ["KEYSTEAD_BASE_URL"] = served
+        settings = settings.model_copy(update={"base_url": served})
     settings.signing_key()
     migrate_unless_newer(settings)
     configure_logging(settings.log_level, as_json=settings.is_production)
@@ -39,10 +39,21 @@ def serve(
     say(f"Mail goes to {plain(_mail_goes_to(settings.mail_url))}")
     if half_configured is not None:
         log.warning("half configured", reason=half_configured)
-    uvicorn.run(
+    _run(settings, workers, sockets)
+
+
+def _run(settings: Settings, workers: int, sockets: list[socket]) -> None:
+    """Serve on `sockets` until a signal. Exits with 3 if a single process cannot start."""
+    import uvicorn
+    from uvicorn.supervisors import Multiprocess
+
+    from app.http.protocol import BoundedProtocol
+
+    config = uvicorn.Config(
         _application(settings, workers),
-        host=host,
-        port=port,
+        http=BoundedProtocol,
+        ws="none",
+        limit_concurrency=_connections(settings),
         workers=workers,
         log_config=None,
         server_header=False,
@@ -51,6 +62,29 @@ def serve(
         timeout_keep_alive=75,
         timeout_graceful_shutdown=10,
     )
+    server = uvicorn.Server(config)
+    try:
+        if workers > 1:
+            Multiprocess(config, sockets).run()
+        else:
+            server.run(sockets)
+    except KeyboardInterrupt:
+        pass
+    if workers == 1 and not server.started:
+        sys.exit(3)
+
+
+def _connections(settings: Settings) -> int:
+    """Return the most connections of a process, fewer than set if so many files cannot be open."""
+    wanted = settings.http_connections
+    fitting = fit_connections(wanted, settings.database_connections)
+    if fitting < wanted:
+        log.warning(
+            "fewer connections than KEYSTEAD_HTTP_CONNECTIONS",
+            connections=fitting,
+            remedy="allow more open files: `ulimit -n`, LimitNOFILE of systemd",
+        )
+    return fitting
 
 
 def _application(settings: Settings, workers: int) -> Any:
@@ -60,17 +94,6 @@ def _application(settings: Settings, workers: int) -> Any:
     from app.main import create_frozen_app
 
     return create_frozen_app(settings)
-
-
-def _check_port(host: str, port: int) -> None:
-    """Raise Failure if the port cannot be listened on, before the database is migrated."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        socket.create_server((host, port), family=family).close()
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise Failure(f"port {port} is in use; choose another with --port") from None
-        raise Failure(f"cannot listen on {host}, port {port}: {error.strerror}") from None
 
 
 def _mail_goes_to(url: str) -> str:

@@ -158,6 +158,13 @@ class Settings(BaseSettings):
         ge=1_024,
         description="Largest request body accepted; beyond it the answer is 413.",
     )
+    http_connections: int = Field(
+        1_000,
+        ge=1,
+        le=100_000,
+        description="The most connections of clients to each process of `keystead serve`; beyond "
+        "it, one that has waited for long is closed, or the new one answered 503.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Lowest level that is logged."
     )

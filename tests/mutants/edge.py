@@ -1,0 +1,59 @@
+"""Defects of the edge of HTTP: heads, waits, connections, HEAD."""
+
+from tests.mutants.planted import Edit, Mutant
+
+PROTOCOL = "app/http/protocol.py"
+CONNECTIONS = "app/http/connections.py"
+LIMITS = "tests/http/test_protocol.py"
+
+MUTANTS = [
+    Mutant(
+        "a head without a limit",
+        [Edit(PROTOCOL, "if room <= 0:", "room = len(data)\n            if False:")],
+        ("sqlite",),
+        f"{LIMITS}::test_a_head_without_an_end_is_refused[a value]",
+        "timed out|TimeoutError",
+    ),
+    Mutant(
+        "a head that may take for ever",
+        [Edit(CONNECTIONS, "if wait.until <= now:", "if False:")],
+        ("sqlite",),
+        f"{LIMITS}::test_each_wait_for_a_client_ends",
+        "timed out|TimeoutError",
+    ),
+    Mutant(
+        "silent connections that keep all others out",
+        [Edit(CONNECTIONS, "self._drop(oldest)\n        return True", "return False")],
+        ("sqlite",),
+        f"{LIMITS}::test_connections_beyond_the_limit_are_refused_until_others_have_waited",
+        "503",
+    ),
+    Mutant(
+        "trailers that become headers",
+        [Edit(PROTOCOL, "if self.cycle is not None and self.cycle.more_body:", "if False:")],
+        ("sqlite",),
+        f"{LIMITS}::test_a_trailer_is_no_header",
+        "assert",
+    ),
+    Mutant(
+        "a WebSocket around the limits",
+        [Edit(PROTOCOL, "self.ws_protocol_class = None", "pass")],
+        ("sqlite",),
+        f"{LIMITS}::test_no_upgrade_leaves_the_limits",
+        "assert|timed out|Exception",
+    ),
+    Mutant(
+        "a server without the limits",
+        [Edit("app/cli/serve.py", "        http=BoundedProtocol,\n", "")],
+        ("sqlite",),
+        f"{LIMITS}::test_the_server_has_the_limits_in_each_worker",
+        "assert",
+    ),
+    Mutant(
+        "a HEAD with a body",
+        [Edit("app/http/head_requests.py", '{**message, "body": b""}', "message")],
+        ("sqlite",),
+        "tests/contract/test_head.py::test_head_is_get_without_the_body[in-process]",
+        "assert",
+    ),
+]
