@@ -252,11 +252,23 @@ def over_tcp(folder: Path, workers: int = 1, **settings: str) -> Iterator[Servic
 class Server:
     """A `keystead serve` in a process group of its own."""
 
-    def __init__(self, environment: Mapping[str, str], port: int, workers: int, log: Path) -> None:
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        port: int,
+        workers: int,
+        log: Path,
+        host: str = "127.0.0.1",
+    ) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self.log = log
         self._environment = environment
-        self._arguments = ["serve", "--port", str(port), "--workers", str(workers)]
+        served = ["--host", host, "--port", str(port)]
+        self._arguments = ["serve", *served, "--workers", str(workers)]
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def __enter__(self) -> "Server":
         with self.log.open("ab") as log:

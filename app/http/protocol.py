@@ -5,10 +5,11 @@ version, and tests/http/test_protocol.py says which part has moved.
 """
 
 import asyncio
+import ipaddress
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import structlog
 from uvicorn.config import Config
@@ -40,6 +41,8 @@ SECONDS: Mapping[str, float] = {
 }
 """The longest wait for each act of a client. What is left of a body after the answer is discarded,
 so that a client that is still sending does not lose the answer."""
+
+Port = TypeVar("Port")
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -85,6 +88,7 @@ class BoundedProtocol(HttpToolsProtocol):
             transport.close()
             return
         super().connection_made(transport)
+        self.client, self.server = _unmapped(self.client), _unmapped(self.server)
         self.note_wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -204,3 +208,11 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _unsupported_upgrade_warning(self) -> None:
         """The request is answered as if it had not asked for an upgrade (RFC 9110, section 7.8)."""
+
+
+def _unmapped(address: tuple[str, Port] | None) -> tuple[str, Port] | None:
+    """Return an IPv4 address in its own form: a socket for both shows it as ::ffff:127.0.0.1."""
+    if address is None or not address[0].startswith("::ffff:"):
+        return address
+    mapped = ipaddress.IPv6Address(address[0]).ipv4_mapped
+    return address if mapped is None else (str(mapped), address[1])

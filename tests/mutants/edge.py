@@ -50,6 +50,13 @@ MUTANTS = [
         "assert",
     ),
     Mutant(
+        "a proxy by IPv4 that is not trusted",
+        [Edit(PROTOCOL, "_unmapped(self.client)", "self.client")],
+        ("sqlite",),
+        "tests/cli/test_sockets.py::test_both_families_are_served_alike[1]",
+        "assert",
+    ),
+    Mutant(
         "a HEAD with a body",
         [Edit("app/http/head_requests.py", '{**message, "body": b""}', "message")],
         ("sqlite",),
