@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -86,6 +87,18 @@ def test_probes_that_succeed_are_logged_at_debug(tmp_path: Path, level: str, log
     entries = [json.loads(line) for line in lines if '"event": "request"' in line]
     assert [entry["level"] for entry in entries] == ["debug"] * logged + ["info"] * 5
     assert [entry["status"] for entry in entries[logged:]] == [503, 404, 404, 404, 405]
+
+
+@pytest.mark.only("sqlite")
+def test_a_request_whose_client_has_gone_is_no_failure_of_ours(tmp_path: Path) -> None:
+    with over_tcp(tmp_path, environment="production") as service:
+        port = service.client.base_url.port
+        with socket.create_connection(("127.0.0.1", port or 0)) as client:
+            client.sendall(b"POST /tick HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{")
+        assert service.client.get("/nowhere").status_code == 404
+    lines = (tmp_path / "log").read_text().splitlines()
+    entries = [json.loads(line) for line in lines if '"path": "/tick"' in line]
+    assert [entry["status"] for entry in entries] == [499]
 
 
 @pytest.mark.only("sqlite")

@@ -13,6 +13,9 @@ from app.ids import new_id
 
 log = structlog.get_logger()
 
+GONE = 499
+"""nginx's status of a request whose client has gone before it was answered."""
+
 
 class RequestLogMiddleware:
     """Gives each request an id, for its answer and its log lines, and logs it when it ends.
@@ -30,7 +33,7 @@ class RequestLogMiddleware:
             return await self.app(scope, receive, send)
         started = time.perf_counter()
         request_id = new_id().hex
-        status = 500
+        status = GONE
         is_probe = scope["path"].removeprefix(scope.get("root_path", "")) in self.probes
 
         async def send_with_id(message: Message) -> None:
@@ -44,6 +47,7 @@ class RequestLogMiddleware:
             try:
                 await self.app(scope, receive, send_with_id)
             except Exception:
+                status = 500
                 log.exception("request failed", method=scope["method"], path=scope["path"])
                 raise
             finally:
