@@ -61,6 +61,8 @@ def _run(settings: Settings, workers: int, sockets: list[socket]) -> None:
         # no request.
         timeout_keep_alive=75,
         timeout_graceful_shutdown=10,
+        # On a busy machine a worker takes longer than uvicorn's 5 s to start, and would be killed.
+        timeout_worker_healthcheck=30,
     )
     server = uvicorn.Server(config)
     try:
