@@ -13,7 +13,11 @@ from typing import Any, NoReturn, TypeVar
 
 import structlog
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 from uvicorn.server import ServerState
 
 from app.http.connections import connections_of
@@ -77,6 +81,8 @@ class BoundedProtocol(HttpToolsProtocol):
         """Bytes of its body that have been parsed."""
         self._requests = 0
         """Requests that have arrived whole."""
+        self._running: RequestResponseCycle | None = None
+        """The request that the application works on; `cycle` is the latest."""
         self._refused = False
         self._reason = HTTPStatus.BAD_REQUEST
 
@@ -93,10 +99,18 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._all.forget(self)
+        self._disconnect()
         super().connection_lost(exc)
 
     def drop(self) -> None:
+        self._disconnect()
         self.transport.abort()
+
+    def _disconnect(self) -> None:
+        """Write no more; uvicorn tells only the latest request, which may wait behind another."""
+        if self._running is not None and not self._running.response_complete:
+            self._running.disconnected = True
+            self._running.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         while data and not self._refused and not self.transport.is_closing():
@@ -131,6 +145,10 @@ class BoundedProtocol(HttpToolsProtocol):
             self._give_up(HTTPStatus.TOO_MANY_REQUESTS)
         self._all.end(self)
         super().on_headers_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def on_body(self, body: bytes) -> None:
         self._body += len(body)
@@ -188,8 +206,7 @@ class BoundedProtocol(HttpToolsProtocol):
             if self.pipeline or cycle.response_started or not cycle.more_body:
                 cycle.keep_alive = False  # earlier requests are answered
                 return
-            cycle.disconnected = True
-            cycle.message_event.set()
+            self._disconnect()
         self.transport.write(self._refusal(reason))
         self.transport.write_eof()
 

@@ -6,6 +6,7 @@ from typing import Any
 from starlette.types import Message, Receive, Scope, Send
 
 from app.http.body_limit import BodyLimitMiddleware
+from app.http.head_requests import HeadMiddleware
 
 
 async def unreachable(scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,3 +64,24 @@ def test_a_long_content_type_is_refused_unread() -> None:
     scope: dict[str, Any] = {"type": "http", "method": "POST", "path": "/", "headers": [kind]}
     asyncio.run(BodyLimitMiddleware(unreachable, limit=100)(scope, receive, send))
     assert answered[0]["status"] == 415
+
+
+def test_head_sends_no_body_whatever_the_server_does_with_it() -> None:
+    answered: list[Message] = []
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["method"] == "GET"
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"some", "more_body": True})
+        await send({"type": "http.response.body", "body": b"more"})
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        answered.append(message)
+
+    scope: dict[str, Any] = {"type": "http", "method": "HEAD", "path": "/", "headers": []}
+    asyncio.run(HeadMiddleware(answer)(scope, receive, send))
+    assert scope["method"] == "HEAD"
+    assert [message.get("body") for message in answered] == [None, b"", b""]
