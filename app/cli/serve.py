@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import ExitStack
 from socket import socket
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -26,20 +27,22 @@ def serve(
     """Migrate the database, then serve until Ctrl-C."""
     settings = Settings()
     half_configured = settings.half_configured()
-    sockets = bind(host, port)  # before the database is migrated
-    if "base_url" not in settings.model_fields_set:
-        # Links in mails start with it. Workers read it from the environment.
-        served = f"http://{_in_url(host)}:{sockets[0].getsockname()[1]}"
-        os.environ["KEYSTEAD_BASE_URL"] = served
-        settings = settings.model_copy(update={"base_url": served})
-    settings.signing_key()
-    migrate_unless_newer(settings)
-    configure_logging(settings.log_level, as_json=settings.is_production)
-    say(f"Keystead: [bold]{settings.base_url}[/] (try {settings.base_url}/docs)")
-    say(f"Mail goes to {plain(_mail_goes_to(settings.mail_url))}")
-    if half_configured is not None:
-        log.warning("half configured", reason=half_configured)
-    _run(settings, workers, sockets)
+    with ExitStack() as stack:
+        # Before the database is migrated: another server may have the port.
+        sockets = [stack.enter_context(one) for one in bind(host, port)]
+        if "base_url" not in settings.model_fields_set:
+            # Links in mails start with it. Workers read it from the environment.
+            served = f"http://{_in_url(host)}:{sockets[0].getsockname()[1]}"
+            os.environ["KEYSTEAD_BASE_URL"] = served
+            settings = settings.model_copy(update={"base_url": served})
+        settings.signing_key()
+        migrate_unless_newer(settings)
+        configure_logging(settings.log_level, as_json=settings.is_production)
+        say(f"Keystead: [bold]{settings.base_url}[/] (try {settings.base_url}/docs)")
+        say(f"Mail goes to {plain(_mail_goes_to(settings.mail_url))}")
+        if half_configured is not None:
+            log.warning("half configured", reason=half_configured)
+        _run(settings, workers, sockets)
 
 
 def _run(settings: Settings, workers: int, sockets: list[socket]) -> None:

@@ -45,8 +45,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def servers(folder: Path) -> Iterator[dict[str, str]]:
     """The URLs of uvicorn, and of Lambda behind each kind of gateway, on one database."""
-    environment = make_environment(folder, tick_seconds="0")
     port = free_port()
+    base_url = f"http://127.0.0.1:{port}"
+    environment = make_environment(folder, tick_seconds="0", base_url=base_url)
     with ExitStack() as stack:
         uvicorn = stack.enter_context(Server(environment, port, 1, folder / "log"))
         sandbox = stack.enter_context(Emulator(the_artifact(), environment, folder / "lambda"))

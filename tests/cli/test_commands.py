@@ -211,7 +211,7 @@ def test_a_failing_job_fails_the_command(environment: dict[str, str], folder: Pa
 
 def test_check_finds_no_problem(environment: dict[str, str]) -> None:
     said = run_command(environment, "check")
-    assert said.count("ok") == 3
+    assert said.count("ok") == 4
 
 
 def test_check_names_problems_and_remedies(folder: Path, environment: dict[str, str]) -> None:

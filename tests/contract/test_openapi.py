@@ -158,3 +158,10 @@ def test_the_documentation_needs_no_other_host(service: Service) -> None:
         file = service.client.get(f"/{path}")
         assert file.status_code == 200
         assert file.headers["cache-control"] == "no-cache"
+
+
+def test_the_documentation_keeps_no_password(service: Service) -> None:
+    """tox -e clients runs the page."""
+    script = service.client.get("/static/docs.js").text
+    assert "persistAuthorization" not in script
+    assert 'localStorage.removeItem("authorized")' in script
