@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 REFUSALS = frozenset(
     {
         "25006",  # read_only_sql_transaction
+        1047,  # a node of a Galera cluster that is no part of it now: it takes no reads either
         1290,  # read_only, super_read_only
         1792,  # transaction_read_only
         1836,  # innodb_read_only, as on a reader of Aurora's

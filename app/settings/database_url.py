@@ -88,6 +88,8 @@ def _check_place(url: URL) -> None:
     """Raise ValueError unless `url` names a server, by host or socket, and a database on it."""
     if not (url.host or url.query.keys() & {"host", "unix_socket"}):
         raise ValueError("the database URL has no host: postgresql://user:password@host/name")
+    if "," in (url.host or ""):
+        raise ValueError("several hosts in the database URL: PostgreSQL's alone can have them")
     if url.port is not None and not 0 < url.port < 65_536:
         raise ValueError("the port in the database URL is none: 1 to 65535")
     if not url.database or "/" in url.database:

@@ -157,14 +157,17 @@ def test_one_refused_write_is_enough(demotion: Demotion, start: Start, variable:
 
 
 @pytest.mark.only("mysql", "mariadb")
-def test_a_reader_of_a_cluster_is_read_only(start: Start) -> None:
-    """InnoDB's own mode, which a server has from its start."""
+@pytest.mark.parametrize("number", [1047, 1836])
+def test_a_node_of_a_cluster_is_left(start: Start, number: int) -> None:
+    """A reader of Aurora's, and a node that a Galera cluster has shut out."""
     with start() as service:
         before = connections(service)
 
+        refusal = f"SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {number}"
+
         async def write(database: Database) -> None:
             async with database.transaction() as session:
-                await session.execute(text("SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1836"))
+                await session.execute(text(refusal))
 
         with pytest.raises(DatabaseUnavailable):
             in_loop_of(service, write)

@@ -52,6 +52,7 @@ def test_a_wrong_secret_is_not_shown(folder: Path) -> None:
         ("database_url", "mysql://u:p@host/name?application_name=keystead"),
         ("database_url", "sqlite:///./k.db?sslmode=require"),
         ("database_pooler", "statement"),
+        ("database_url", "mysql://u:p@h1,h2/name"),
         ("migrate_database_url", "postgresql://u:p@/name"),
         ("session_seconds", "1000000000000"),
         ("database_url", "postgresql://u:p#w@host/name"),
