@@ -58,7 +58,7 @@ class Shell:
 
     def serve(self, command: str, lines: int) -> str:
         """Start a server with `command`, wait until it is ready; return its first `lines` lines."""
-        self._server = self._open(["bash", "-c", f"exec {command} --port {self.port}"])
+        self._server = self._open(["bash", "-c", f"exec env {command} --port {self.port}"])
         output = self._server.stdout
         assert output is not None
         said = "".join(output.readline() for _ in range(lines))
@@ -82,6 +82,21 @@ class Shell:
         stdin.write(f"{command}\necho; echo {END}\n")
         stdin.flush()
         return "".join(iter(stdout.readline, f"{END}\n"))
+
+    def mailed_token(self) -> str:
+        """Return the token of the newest mail that has one; wait for it."""
+        deadline = time.monotonic() + 30
+        while True:
+            mails = sorted(self._folder.glob("var/mail/*.eml"))
+            lines = [line for path in mails for line in path.read_text().splitlines()]
+            if tokens := [line for line in lines if line.startswith("eyJ")]:
+                return tokens[-1]
+            assert time.monotonic() < deadline, "no mail with a token has come"
+            time.sleep(0.05)
+
+    def remove_mail(self) -> None:
+        for path in self._folder.glob("var/mail/*.eml"):
+            path.unlink()
 
     def _wait_for_mail(self) -> None:
         """Wait for a mail, as a person who types the next command does."""

@@ -5,16 +5,15 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
-from uuid import uuid4
 
-import httpx2
 import pytest
 
 from tests.docs.console import ROOT, Shell, blocks, normalise, steps
-from tests.service import TICK_TOKEN
+from tests.docs.powershell import AGENTS, PowerShell
+from tests.service import TICK_TOKEN, get
 
 pytestmark = pytest.mark.only("sqlite")
 
@@ -89,30 +88,44 @@ def test_every_command_prints_what_the_page_shows(
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("version", AGENTS)
 def test_every_powershell_command_asks_for_the_same(
-    shell: Shell, follow: Callable[[Path], None]
+    shell: Shell, follow: Callable[[Path], None], version: str
 ) -> None:
-    """Without PowerShell: the requests that its documentation describes are sent by us."""
     follow(HTTP)
-    known = {"TICK": TICK_TOKEN, "TOKEN": "no token", "SQUIRE": str(uuid4())}
-    with httpx2.Client(timeout=30, verify=False) as client:
-        paths = client.get(f"http://127.0.0.1:{shell.port}/openapi.json").json()["paths"]
-        for section in re.split(r"^## ", HTTP.read_text(), flags=re.MULTILINE)[1:]:
-            commands = re.findall(r"^.*Invoke-RestMethod.*$", section, re.MULTILINE)
-            assert commands, section
-            calls = list(curl_requests(section))
-            for command in commands:
-                here = command.replace("127.0.0.1:8080", f"127.0.0.1:{shell.port}")
-                answer = client.send(as_request(here, known))
-                method, path = answer.request.method, answer.request.url.path
-                assert not calls or (method, shape(path)) in calls, command
-                assert str(answer.status_code) in documented(paths, method, path), command
-                # The request was authenticated and understood; its account may be deleted.
-                assert answer.status_code not in (401, 403, 405, 415, 422), (command, answer.text)
-                if "login" in command:
-                    known["ACCESS"] = answer.json()["access_token"]
-                if path == "/auth/register":
-                    known["ID"] = answer.json()["id"]
+    paths = get(f"http://127.0.0.1:{shell.port}/openapi.json").json()["paths"]
+    powershell = windows(shell, version, HTTP)
+    for section in re.split(r"^## ", HTTP.read_text(), flags=re.MULTILINE)[1:]:
+        calls = list(curl_requests(section))
+        (block,) = re.findall(r"^```powershell\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
+        answers = list(powershell.run(renamed(block, version)))
+        assert answers, section
+        for answer in answers:
+            assert not calls or (answer.method, shape(answer.path)) in calls, answer
+            assert str(answer.status) in documented(paths, answer.method, answer.path), answer
+
+
+def windows(shell: Shell, version: str, page: Path) -> PowerShell:
+    """Return a PowerShell of `version`, which knows the commands of the page that are no calls."""
+    assert "function Read-Token" in blocks(page, "powershell")[0]
+    commands: dict[str, Callable[[], str | None]] = {
+        "Read-Token": shell.mailed_token,
+        "Remove-Item var\\mail\\*.eml": shell.remove_mail,
+    }
+    for command in re.findall(
+        r"^\.venv\\Scripts\\python -m app (user .*)$", page.read_text(), re.M
+    ):
+        here = renamed(command, version)
+        commands[f".venv\\Scripts\\python -m app {here}"] = partial(shell.run, f"./keystead {here}")
+    return PowerShell(version, shell.port, commands, {"KEYSTEAD_TICK_TOKEN": TICK_TOKEN})
+
+
+def renamed(text: str, version: str) -> str:
+    """Return `text` with accounts of their own for a version: both run on one server."""
+    renamed = text.replace("127.0.0.1:8080", "127.0.0.1")
+    for name in ("queen", "page", "archy", "second"):
+        renamed = re.sub(rf"\b{name}(?=@|\")", f"{name}-{version}", renamed)
+    return renamed
 
 
 def curl_requests(section: str) -> Iterator[tuple[str, str]]:
@@ -132,34 +145,6 @@ def shape(path: str) -> str:
 def documented(paths: dict[str, Any], method: str, path: str) -> set[str]:
     """Return the documented answers of a request."""
     return set(paths[shape(path)][method.lower()]["responses"])
-
-
-def as_request(command: str, known: dict[str, str]) -> httpx2.Request:
-    """Return the request that Invoke-RestMethod sends: a body is a form unless a type is given."""
-
-    def option(name: str) -> str | None:
-        found = re.search(rf"-{name} ('[^']*'|\"(?:[^\"`]|`.)*\"|@\{{[^}}]*\}}|\S+)", command)
-        if found is None:
-            return None
-        value = found.group(1)
-        if value.startswith("'"):
-            return value.strip("'")
-        if value.startswith('"'):
-            value = value[1:-1].replace('`"', '"')
-        return re.sub(r"\$(\w+)", lambda match: known[match.group(1)], value)
-
-    method, body = option("Method") or "GET", option("Body")
-    headers = dict(re.findall(r'"([\w-]+)"="([^"]*)"', option("Headers") or ""))
-    kind = option("ContentType")
-    if kind is None and body is not None and method == "POST":
-        kind = "application/x-www-form-urlencoded"
-    if kind is not None:
-        headers["Content-Type"] = kind
-    if body is not None and body.startswith("@{"):
-        body = urlencode(re.findall(r'(\w+)="([^"]*)"', body))
-    url = option("Uri")
-    assert url is not None
-    return httpx2.Request(method, url, headers=headers, content=body)
 
 
 def test_the_page_of_jobs_adds_one_that_works(tmp_path: Path) -> None:
