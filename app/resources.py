@@ -31,7 +31,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     passwords = Passwords(settings)
     try:
         async with _database(settings) as database:
-            yield Resources(settings, database, passwords, Signer(settings.signing_key()))
+            yield Resources(settings, database, passwords, Signer(*settings.signing_keys()))
     finally:
         passwords.close()
 

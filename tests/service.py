@@ -28,7 +28,7 @@ from app.settings.model import Settings
 from tests.databases import database_url
 from tests.databases.server import free_port
 
-SECRET = "a-secret-that-only-tests-know,32-characters-or-more"
+SECRET = "a-secret-that-only-tests-know-32-characters-or-more"
 TICK_TOKEN = "a-token-that-only-tests-know"
 METRICS_TOKEN = "another-token-that-only-tests-know"
 PASSWORD = "excalibur 1"

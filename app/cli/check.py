@@ -20,6 +20,7 @@ from app.mail.transports import MailServerUnavailable, open_transport
 from app.models import TABLES
 from app.resources import Resources
 from app.schema import revisions
+from app.settings.files import SECRET_SETTINGS
 from app.settings.model import Settings
 from app.users.database import UserDatabase
 
@@ -110,7 +111,8 @@ async def find_letter_problem(resources: Resources, letters: Mapping[str, "Compo
 
 def _misspelt() -> list[str]:
     """Return a line for each KEYSTEAD_ variable, set or in .env, that is no setting."""
-    known = [f"{_PREFIX}{name.upper()}" for name in Settings.model_fields]
+    names = (*Settings.model_fields, *(f"{name}_file" for name in SECRET_SETTINGS))
+    known = [f"{_PREFIX}{name.upper()}" for name in names]
     given = {name.upper() for name in (*os.environ, *dotenv_values(".env"))}
     return [
         f"{name} is no setting"

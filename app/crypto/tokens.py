@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from types import MappingProxyType
@@ -31,17 +31,18 @@ def unfold(token: str) -> str:
 
 
 class Signer:
-    """Signs and reads JSON Web Tokens (RFC 7519) with one secret, each for one audience."""
+    """Signs and reads JSON Web Tokens (RFC 7519), each for one audience."""
 
-    def __init__(self, secret: str) -> None:
-        self._secret = secret
+    def __init__(self, secret: str, *others: str) -> None:
+        """`secret` signs. Tokens and fingerprints of `others` are valid too, for a rotation."""
+        self._secrets = (secret, *others)
         # A valid signature stays valid; the expiry is checked on every call.
         self._verified = lru_cache(_CACHED)(self._verify)
 
     def sign(self, audience: str, expires_at: datetime, **claims: str) -> str:
         """Return a token with `claims`, valid for `audience` until `expires_at` (aware, UTC)."""
         payload = {**claims, "aud": audience, "exp": expires_at}
-        return jwt.encode(payload, self._secret, algorithm=_ALGORITHM)
+        return jwt.encode(payload, self._secrets[0], algorithm=_ALGORITHM)
 
     def verify(self, audience: str, token: str) -> Mapping[str, Any] | None:
         """Return the claims of a token that is valid for `audience` now, or None."""
@@ -54,17 +55,33 @@ class Signer:
         return claims if claims["exp"] > clock.now().timestamp() else None
 
     def _verify(self, audience: str, token: str) -> Mapping[str, Any]:
-        return MappingProxyType(
-            jwt.decode(
-                token,
-                self._secret,
-                algorithms=[_ALGORITHM],
-                audience=audience,
-                options={"require": ["aud", "exp", "sub"]},
-            )
-        )
+        for secret in self._secrets[:-1]:
+            try:
+                return _decode(audience, token, secret)
+            except jwt.InvalidSignatureError:
+                continue
+        return _decode(audience, token, self._secrets[-1])
 
     def fingerprint(self, *parts: str) -> str:
         """Return a keyed digest of `parts` in hex: HMAC-SHA256, RFC 2104."""
-        message = "\0".join(parts).encode()
-        return hmac.new(self._secret.encode(), message, hashlib.sha256).hexdigest()
+        return _digest(self._secrets[0], parts)
+
+    def is_fingerprint(self, text: str, *parts: str) -> bool:
+        """Return whether `text` is the keyed digest of `parts`."""
+        return any(hmac.compare_digest(text, _digest(key, parts)) for key in self._secrets)
+
+
+def _decode(audience: str, token: str, secret: str) -> Mapping[str, Any]:
+    return MappingProxyType(
+        jwt.decode(
+            token,
+            secret,
+            algorithms=[_ALGORITHM],
+            audience=audience,
+            options={"require": ["aud", "exp", "sub"]},
+        )
+    )
+
+
+def _digest(secret: str, parts: Iterable[str]) -> str:
+    return hmac.new(secret.encode(), "\0".join(parts).encode(), hashlib.sha256).hexdigest()

@@ -25,7 +25,8 @@ from pydantic_settings import (
 from app.folders import make_private
 from app.settings import texts
 from app.settings.database_url import with_credentials, with_driver
-from app.settings.sources import SecretsSource, read_members, split_list
+from app.settings.files import FilesSource
+from app.settings.sources import SecretsSource, read_members
 
 SECRET_MIN_LENGTH = 32
 TEN_YEARS = 315_360_000  # seconds
@@ -70,9 +71,10 @@ class Settings(BaseSettings):
         description="The database for migrations, if `KEYSTEAD_DATABASE_URL` leads through a "
         "transaction pooler: the same one, past the pooler.",
     )
-    secret_key: Annotated[SecretStr, AfterValidator(texts.one_word)] | None = Field(
+    secret_key: Annotated[SecretStr, AfterValidator(texts.secret_keys)] | None = Field(
         None,
-        description="Signs tokens; at least 32 characters. Development creates one in `var/`; "
+        description="Signs tokens; at least 32 characters. Several, with commas between: the first "
+        "one signs, tokens of the others are valid too. Development creates one in `var/`; "
         "production refuses to start without it.",
     )
     base_url: Annotated[str, AfterValidator(texts.base_url)] = Field(
@@ -186,14 +188,15 @@ class Settings(BaseSettings):
     def settings_customise_sources(
         cls, settings_cls: type[BaseSettings], *sources: Any, **named: Any
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Ask for each setting: arguments, secrets, the environment, `.env`."""
+        """Ask for each setting: arguments, secrets, files, the environment, `.env`."""
         variables = (named["env_settings"], named["dotenv_settings"])
-        return named["init_settings"], SecretsSource(settings_cls, *variables), *variables
+        given = (FilesSource(settings_cls, *variables), *variables)
+        return named["init_settings"], SecretsSource(settings_cls, *given), *given
 
     @field_validator("tick_token", "metrics_token", "secrets", "origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return split_list(value) if isinstance(value, str) else value
+        return texts.split_list(value) if isinstance(value, str) else value
 
     @field_validator("*", mode="before")
     @classmethod
@@ -216,8 +219,6 @@ class Settings(BaseSettings):
                 "KEYSTEAD_SECRET_KEY is missing. Production does not start without it: "
                 "set it to at least 32 random characters, the same on every host"
             )
-        if self.secret_key is not None and len(self.secret_key) < SECRET_MIN_LENGTH:
-            raise ValueError("KEYSTEAD_SECRET_KEY is too short: at least 32 characters")
         if self.mail_ca_file is not None and self.mail_verify is False:
             raise ValueError("KEYSTEAD_MAIL_CA_FILE has no effect: KEYSTEAD_MAIL_VERIFY is false")
         if self.database_pooler != "none" and not self.database_url.startswith("postgresql"):
@@ -225,6 +226,9 @@ class Settings(BaseSettings):
         kind = self.database_url.partition("+")[0]
         if self.migrate_database_url and not self.migrate_database_url.startswith(f"{kind}+"):
             raise ValueError(f"KEYSTEAD_MIGRATE_DATABASE_URL: another database than {kind}")
+        keys = self._given_keys()
+        if keys is not None and min(map(len, keys), default=0) < SECRET_MIN_LENGTH:
+            raise ValueError("KEYSTEAD_SECRET_KEY: at least 32 characters, of each key if several")
         if self.argon2_memory_kib < 8 * self.argon2_parallelism:
             raise ValueError("KEYSTEAD_ARGON2_MEMORY_KIB: at least 8 for each lane (RFC 9106)")
         return self
@@ -281,11 +285,17 @@ class Settings(BaseSettings):
         """Seconds between two occurrences of a job without a period of its own."""
         return self.tick_seconds or 10
 
-    def signing_key(self, folder: Path = Path("var")) -> str:
-        """Return the secret key; development creates one in `folder`/secret the first time."""
-        if self.secret_key is not None:
-            return self.secret_key.get_secret_value()
-        return _development_secret(folder / "secret")
+    def signing_keys(self, folder: Path = Path("var")) -> list[str]:
+        """Return the secret keys, first the one that signs.
+
+        Development creates one in `folder`/secret the first time.
+        """
+        return self._given_keys() or [_development_secret(folder / "secret")]
+
+    def _given_keys(self) -> list[str] | None:
+        if self.secret_key is None:
+            return None
+        return texts.split_list(self.secret_key.get_secret_value())
 
 
 def _development_secret(path: Path) -> str:

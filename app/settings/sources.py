@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from app.settings import secrets_manager
 from app.settings.database_url import with_credentials
+from app.settings.texts import split_list
 
 
 class SecretsSource(PydanticBaseSettingsSource):
@@ -71,8 +72,3 @@ def read_members(arns: Iterable[str]) -> dict[str, str]:
     for arn in arns:
         members = secrets_manager.read(arn) | members
     return members
-
-
-def split_list(text: str) -> list[str]:
-    """Return the parts of a comma-separated list, without blanks around them."""
-    return [part for part in (part.strip() for part in text.split(",")) if part]

@@ -123,6 +123,17 @@ def one_word(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def secret_keys(secret: SecretStr) -> SecretStr:
+    """Return the keys of a comma-separated list, without blanks around them."""
+    keys = [SecretStr(key) for key in split_list(secret.get_secret_value())]
+    return SecretStr(",".join(one_word(key).get_secret_value() for key in keys))
+
+
+def split_list(text: str) -> list[str]:
+    """Return the parts of a comma-separated list, without blanks around them."""
+    return [part for part in (part.strip() for part in text.split(",")) if part]
+
+
 def bearer_token(secret: SecretStr) -> SecretStr:
     """Return `secret`, if a header can carry it (RFC 6750, section 2.1)."""
     if not secret.get_secret_value().isascii():

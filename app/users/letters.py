@@ -6,7 +6,6 @@ from urllib.parse import urlencode
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import clock
-from app.crypto.tokens import Signer
 from app.mail.letters import Letter
 from app.resources import Resources
 from app.users.database import UserDatabase
@@ -31,7 +30,7 @@ async def verify_letter(resources: Resources, session: AsyncSession, address: st
         VERIFY,
         "Confirm your e-mail address",
         resources.settings.verify_seconds,
-        verify_fingerprint(resources.signer, user),
+        resources.signer.fingerprint(*verify_proof(user)),
     )
 
 
@@ -46,7 +45,7 @@ async def reset_letter(resources: Resources, session: AsyncSession, address: str
         RESET,
         "Choose a new password",
         resources.settings.reset_seconds,
-        reset_fingerprint(resources.signer, user),
+        resources.signer.fingerprint(*reset_proof(user)),
     )
 
 
@@ -72,14 +71,14 @@ async def password_changed_letter(
     return Letter(address, subject, PASSWORD_CHANGED, context, to_account=is_there)
 
 
-def verify_fingerprint(signer: Signer, user: User) -> str:
-    """Return a fingerprint of the address: a token verifies that address alone."""
-    return signer.fingerprint(VERIFY, user.email.lower())
+def verify_proof(user: User) -> tuple[str, ...]:
+    """Return the parts of a token's fingerprint: it verifies that address alone."""
+    return VERIFY, user.email.lower()
 
 
-def reset_fingerprint(signer: Signer, user: User) -> str:
-    """Return a fingerprint of password and address: a token works once."""
-    return signer.fingerprint(RESET, user.hashed_password, user.email.lower())
+def reset_proof(user: User) -> tuple[str, ...]:
+    """Return the parts of a token's fingerprint: with the password, it works once."""
+    return RESET, user.hashed_password, user.email.lower()
 
 
 def _letter(

@@ -30,8 +30,8 @@ from app.users.letters import (
     PASSWORD_CHANGED,
     RESET,
     VERIFY,
-    reset_fingerprint,
-    verify_fingerprint,
+    reset_proof,
+    verify_proof,
 )
 from app.users.schemas import UserRegister, UserUpdateMe
 from app.users.tables import AnyUser, User
@@ -170,7 +170,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
         """Return the account if it can be verified. Raises as `verify`."""
         if claims is None or user is None:
             raise InvalidVerifyToken
-        if claims["proof"] != verify_fingerprint(self._signer, user):
+        if not self._signer.is_fingerprint(claims["proof"], *verify_proof(user)):
             raise InvalidVerifyToken
         if user.is_verified:
             raise UserAlreadyVerified
@@ -219,7 +219,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
         """Return the account if its password can be reset. Raises InvalidResetPasswordToken."""
         if claims is None or user is None or not user.is_active:
             raise InvalidResetPasswordToken
-        if claims["proof"] != reset_fingerprint(self._signer, user):
+        if not self._signer.is_fingerprint(claims["proof"], *reset_proof(user)):
             raise InvalidResetPasswordToken
         return user
 

@@ -45,3 +45,20 @@ def test_a_token_that_is_too_long_is_not_read() -> None:
     later = clock.now() + timedelta(minutes=1)
     assert signer.verify("a", signer.sign("a", later, sub="b" * 1_000)) is not None
     assert signer.verify("a", signer.sign("a", later, sub="b" * 4_096)) is None
+
+
+def test_the_first_secret_signs_and_the_others_are_valid_too() -> None:
+    old, new, later = "o" * 32, "n" * 32, clock.now() + timedelta(hours=1)
+    rotating = Signer(new, old)
+    before, during = Signer(old).sign("a", later, sub="b"), rotating.sign("a", later, sub="b")
+    assert rotating.verify("a", before) is not None
+    assert Signer(old, new).verify("a", during) is not None
+    assert Signer(new).verify("a", during) is not None
+    assert Signer(new).verify("a", before) is None
+    assert Signer(old).verify("a", during) is None
+    assert rotating.verify("other", before) is None
+    mark = Signer(old).fingerprint("x", "y")
+    assert rotating.is_fingerprint(mark, "x", "y")
+    assert not rotating.is_fingerprint(mark, "x", "z")
+    assert not Signer(new).is_fingerprint(mark, "x", "y")
+    assert rotating.fingerprint("x") == Signer(new).fingerprint("x")

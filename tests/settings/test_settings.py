@@ -72,6 +72,8 @@ def test_a_wrong_secret_is_not_shown(folder: Path) -> None:
         ("base_url", "https://u:p@id.camelot.bt"),
         ("secret_key", f"two {SECRET}"),
         ("secret_key", f'"{SECRET}"'),
+        ("secret_key", f"{SECRET}\n{SECRET}"),
+        ("secret_key", f"{SECRET},two {SECRET}"),
         ("secret_key", f"{SECRET}\u200b"),
         ("tick_token", "two words"),
         ("tick_token", "tökën"),
@@ -143,6 +145,18 @@ def test_a_driver_that_is_missing_is_named_with_its_extra(
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize("between", [",", " , ", ",\n"])
+def test_two_secret_keys(between: str) -> None:
+    settings = Settings(_env_file=None, secret_key=f"{SECRET}{between}{SECRET[::-1]},")
+    assert settings.signing_keys() == [SECRET, SECRET[::-1]]
+
+
+@pytest.mark.parametrize("keys", [",", f"{SECRET},short", f"short,{SECRET}"])
+def test_each_secret_key_is_long_enough(keys: str) -> None:
+    with pytest.raises(ValidationError, match="KEYSTEAD_SECRET_KEY: at least 32 characters"):
+        Settings(_env_file=None, secret_key=keys)
+
+
 def test_two_tick_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEYSTEAD_TICK_TOKEN", "new, old,")
     tokens = Settings(_env_file=None).tick_token
@@ -152,7 +166,7 @@ def test_two_tick_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_development_makes_one_secret_however_many_start(folder: Path) -> None:
     settings = Settings(_env_file=None)
     with ThreadPoolExecutor(16) as threads:
-        keys = set(threads.map(lambda _: settings.signing_key(), range(64)))
+        keys = set(threads.map(lambda _: settings.signing_keys()[0], range(64)))
     assert len(keys) == 1
     assert len(keys.pop()) >= 32
     files = list((folder / "var").iterdir())
@@ -161,7 +175,7 @@ def test_development_makes_one_secret_however_many_start(folder: Path) -> None:
 
 
 def test_a_given_secret_is_used_and_none_is_made(folder: Path) -> None:
-    assert Settings(_env_file=None, secret_key=SECRET).signing_key() == SECRET
+    assert Settings(_env_file=None, secret_key=SECRET).signing_keys() == [SECRET]
     assert not (folder / "var").exists()
 
 
