@@ -1,8 +1,5 @@
 """The settings: KEYSTEAD_* variables, or the same names in a .env file."""
 
-import os
-import secrets
-import tempfile
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote, urlsplit
@@ -22,13 +19,12 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from app.folders import make_private
 from app.settings import texts
 from app.settings.database_url import with_credentials, with_driver
+from app.settings.development_secret import SECRET_MIN_LENGTH, development_secret
 from app.settings.files import FilesSource
 from app.settings.sources import SecretsSource, read_members
 
-SECRET_MIN_LENGTH = 32
 TEN_YEARS = 315_360_000  # seconds
 
 BearerToken = Annotated[SecretStr, AfterValidator(texts.bearer_token)]
@@ -290,29 +286,9 @@ class Settings(BaseSettings):
 
         Development creates one in `folder`/secret the first time.
         """
-        return self._given_keys() or [_development_secret(folder / "secret")]
+        return self._given_keys() or [development_secret(folder / "secret")]
 
     def _given_keys(self) -> list[str] | None:
         if self.secret_key is None:
             return None
         return texts.split_list(self.secret_key.get_secret_value())
-
-
-def _development_secret(path: Path) -> str:
-    """Read the secret at `path`; create it, with mode 0600, atomically among many processes."""
-    if not path.exists():
-        make_private(path.parent)
-        # mkstemp creates with 0600; link() fails if another process was first.
-        handle, draft = tempfile.mkstemp(dir=path.parent)
-        try:
-            with os.fdopen(handle, "w") as file:
-                file.write(secrets.token_urlsafe(48))
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        finally:
-            Path(draft).unlink()
-    secret = path.read_text().strip()
-    if len(secret) < SECRET_MIN_LENGTH:
-        raise ValueError(f"{path} holds no secret: delete it, and a new one is made")
-    return secret
