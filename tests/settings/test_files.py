@@ -15,6 +15,7 @@ pytestmark = pytest.mark.only("sqlite")
 
 VALUES = {
     "database_url": "sqlite+aiosqlite:///./from-a-file.db",
+    "migrate_database_url": "sqlite+aiosqlite:///./from-a-file.db",
     "secret_key": SECRET,
     "mail_url": "smtp://u:p@host:25",
     "tick_token": "a-token",
