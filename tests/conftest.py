@@ -17,6 +17,7 @@ from app.settings.model import Settings
 from tests import databases
 from tests.aws.service import in_lambda
 from tests.databases import copy_database
+from tests.databases.pgbouncer import pgbouncer
 from tests.scheduler import ByService
 from tests.service import (
     Service,
@@ -27,12 +28,16 @@ from tests.service import (
     settings_from,
 )
 
+POOLER = pytest.StashKey[str]()
+"""The URL of this run's pooler."""
+
 # tox -e infra and tox -e clients run them in environments of their own.
 collect_ignore = ["infra", *([] if "KEYSTEAD_TEST_TOOLS" in os.environ else ["clients"])]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--database", choices=databases.KINDS, default="sqlite", help="what to run on")
+    parser.addoption("--pooler", choices=["session", "transaction"], help="PgBouncer, in this mode")
     parser.addoption("--cases", type=Path, help="a file for the number of cases that were tried")
 
 
@@ -44,11 +49,25 @@ def pytest_configure(config: pytest.Config) -> None:
     server.__enter__()
     config.add_cleanup(lambda: server.__exit__(None, None, None))
     databases.use(server)
+    mode = config.getoption("pooler")
+    if mode is not None:
+        pooler = getattr(config, "workerinput", {}).get("pooler_url")
+        if pooler is None:
+            running = pgbouncer(server.address, mode)
+            pooler = running.__enter__()
+            config.add_cleanup(partial(_close, running))
+        databases.use_pooler(pooler, mode)
+        config.stash[POOLER] = pooler
+
+
+def _close(running: AbstractContextManager[str]) -> None:
+    running.__exit__(None, None, None)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     node.workerinput["database_url"] = databases.server().address
+    node.workerinput["pooler_url"] = node.config.stash.get(POOLER, None)
 
 
 def pytest_report_header() -> str:

@@ -25,7 +25,7 @@ from starlette.testclient import TestClient
 from app.cli import main as cli
 from app.main import create_app
 from app.settings.model import Settings
-from tests.databases import database_url
+from tests.databases import connection_settings
 from tests.databases.server import free_port
 
 SECRET = "a-secret-that-only-tests-know-32-characters-or-more"
@@ -171,9 +171,10 @@ def make_environment(folder: Path, **settings: str) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith("KEYSTEAD_") and name != "DATABASE_URL"
     }
+    if "database_url" not in settings:
+        settings |= connection_settings(folder)
     return {
         **kept,
-        "KEYSTEAD_DATABASE_URL": settings.pop("database_url", "") or database_url(folder),
         "KEYSTEAD_MAIL_URL": f"file:{folder}/mail",
         "KEYSTEAD_SECRET_KEY": SECRET,
         "KEYSTEAD_TICK_TOKEN": TICK_TOKEN,

@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import make_url
+
 from tests.databases import server as _server
 from tests.databases.mysql import MariaDb, Mysql
 from tests.databases.postgres import Postgres
@@ -19,6 +21,7 @@ from tests.databases.sqlite import Sqlite
 KINDS: dict[str, type[Server]] = {kind.name: kind for kind in (Sqlite, Postgres, Mysql, MariaDb)}
 
 _current: Server
+_pooler: tuple[str, str] | None = None
 
 
 def open_server(name: str) -> Server:
@@ -54,6 +57,26 @@ def database_url(folder: Path) -> str:
     if name not in _current.made:
         _current.create(name)
     return _current.url(name)
+
+
+def use_pooler(url: str, mode: str) -> None:
+    """Use the pooler at `url`, in front of the server of this run, for connection_settings."""
+    global _pooler
+    _pooler = (url, mode)
+
+
+def connection_settings(folder: Path) -> dict[str, str]:
+    """Return Keystead's settings for the folder's database: through this run's pooler, if any."""
+    url = database_url(folder)
+    if _pooler is None:
+        return {"database_url": url}
+    pooler, mode = _pooler
+    through = make_url(pooler).set(database=make_url(url).database)
+    return {
+        "database_url": through.render_as_string(hide_password=False),
+        "database_pooler": mode,
+        "migrate_database_url": url,
+    }
 
 
 def copy_database(source: Path, folder: Path) -> Path:
