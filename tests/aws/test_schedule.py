@@ -14,9 +14,7 @@ from tests.aws.emulator import Emulator, FunctionError
 from tests.aws.events import KINDS, Request, response
 from tests.aws.service import the_artifact
 from tests.databases import in_database
-from tests.service import make_environment
-
-JOBS = ["count", "mail", "purge"]
+from tests.service import JOB_NAMES, make_environment
 
 
 @pytest.fixture
@@ -36,7 +34,7 @@ def test_an_event_sent_again_runs_no_occurrence_twice(sandbox: Emulator, desk: P
     event = {"tick": {"scheduled_at": now.isoformat()}}
     first = sandbox.invoke(event)["jobs"]
     again = sandbox.invoke(event)["jobs"]
-    assert [job["job"] for job in first] == JOBS
+    assert [job["job"] for job in first] == JOB_NAMES
     assert {job["status"] for job in first} == {"done"}
     assert {job["status"] for job in again} == {"replayed"}
     assert [job["result"] for job in again] == [job["result"] for job in first]

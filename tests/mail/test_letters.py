@@ -15,7 +15,7 @@ import pytest
 from app import clock
 from app.ids import new_id
 from app.mail.letters import Letter
-from app.mail.messages import write_message
+from app.mail.messages import _templates, write_message
 from app.mail.transports import SMTPTransport
 from app.users.emails import parse_email
 from app.users.letters import RESET, VERIFY
@@ -95,6 +95,20 @@ def test_a_letter_in_any_language_arrives_with_its_link_whole(
             assert words in part.get_content()
             assert link in part.get_content()
             assert all(len(line) <= 998 for line in part.as_bytes().splitlines())
+
+
+@pytest.mark.only("sqlite")
+def test_a_letter_of_ones_own_has_a_button_for_its_link_and_needs_neither() -> None:
+    """As in docs/tick.md: the context of a letter has what its templates name."""
+    own = _templates().from_string(
+        '{% extends "layout.html" %}{% block letter %}{{ name }}{% endblock %}'
+        "{% block action %}Open{% endblock %}"
+    )
+    assert "href" not in own.render(name="Galahad")
+    with_link = own.render(name="Galahad", link="https://x.bt/y")
+    assert with_link.count('href="https://x.bt/y"') == 2
+    assert "token" not in with_link
+    assert ">eyJ</code>" in own.render(name="Galahad", link="https://x.bt/y", token="eyJ")
 
 
 @pytest.mark.only("sqlite")
