@@ -2,7 +2,7 @@
 
 import gc
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from importlib.util import find_spec
 from typing import Any
 
@@ -25,10 +25,12 @@ from app.http.transaction_retry import TransactionRetryMiddleware
 from app.jobs import JOBS, deliver_mail
 from app.logs import configure_logging
 from app.mail.courier import courier
+from app.metrics.recorder import Recorder
 from app.models import TABLES
 from app.resources import open_probe_database, open_resources
 from app.routes import add_routes
 from app.schema import revisions
+from app.scrape import Scrape, sampled
 from app.settings.model import Settings
 from app.tick import routes as tick
 from app.tick.loop import local_loop
@@ -102,14 +104,28 @@ def _lifespan(settings: Settings) -> Any:
                 await stack.enter_async_context(courier(resources, deliver_mail))
                 await stack.enter_async_context(local_loop(runner))
             probe = await stack.enter_async_context(open_probe_database(settings, resources))
+            recorder = stack.enter_context(_open_recorder(settings))
+            scrape = Scrape(recorder, runner, probe)
+            if recorder.is_shared:
+                await stack.enter_async_context(sampled(scrape))
             yield {
                 "resources": resources,
                 "runner": runner,
                 "tick_limit": AsyncLimiter(tick.PER_MINUTE),
                 "readiness": ReadinessCheck(runner, probe, TABLES),
+                "recorder": recorder,
+                "scrape": scrape,
             }
 
     return lifespan
+
+
+def _open_recorder(settings: Settings) -> AbstractContextManager[Recorder]:
+    if settings.lambda_function is None and settings.metrics_token:
+        from app.metrics.prometheus import PrometheusRecorder
+
+        return PrometheusRecorder()
+    return nullcontext(Recorder())
 
 
 def create_frozen_app(settings: Settings) -> FastAPI:

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import Depends, FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from app import health
+from app import health, scrape
 from app.auth import reset, verify
 from app.auth.guard import Guard
 from app.auth.login import login_router
@@ -15,7 +15,6 @@ from app.http.bearer import require_bearer_token
 from app.pages import routes as pages
 from app.settings.model import Settings
 from app.tick import admin as ticks
-from app.tick import metrics
 from app.tick import routes as tick
 from app.users import admin, registration
 
@@ -38,7 +37,7 @@ def add_routes(app: FastAPI, settings: Settings) -> None:
     for guarded in (admin.router, ticks.router):
         app.include_router(guarded, dependencies=[Depends(superuser)], responses=_SUPERUSER_ANSWERS)
     app.include_router(tick.router, dependencies=[Depends(scheduler)])
-    app.include_router(metrics.router, dependencies=[Depends(prometheus)])
+    app.include_router(scrape.router, dependencies=[Depends(prometheus)])
     app.include_router(health.router)
     app.include_router(pages.router)
     app.mount("/static", StaticFiles(packages=[("app.pages", "static")]))

@@ -1,18 +1,20 @@
 """`POST /auth/jwt/login` and `/auth/jwt/logout`: open and revoke a session."""
 
+from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.security import OAuth2PasswordRequestForm
 from fastapi_users.router.common import ErrorCode
 from pydantic import BaseModel, Field
 
 from app.auth.guard import Guard
 from app.auth.principal import Principal
-from app.errors import GrantRefused, UnsupportedMediaType
+from app.errors import APIError, GrantRefused, PasswordHashingBusy, UnsupportedMediaType
 from app.http.answers import UNAUTHORIZED, Answer, Schema, answer
 from app.http.dependencies import ResourcesDep
 from app.http.form_body import require_form
+from app.metrics.recorder import Recorder
 from app.sessions.dependencies import SessionStoreDep
 from app.users.dependencies import UserManagerDep
 
@@ -68,6 +70,26 @@ _INVALID = _refusal(
     "invalid_request",
     "unsupported_grant_type",
 )
+_REFUSALS = {
+    ErrorCode.LOGIN_BAD_CREDENTIALS.value: "bad_credentials",
+    ErrorCode.LOGIN_USER_NOT_VERIFIED.value: "not_verified",
+    PasswordHashingBusy.code: "busy",
+}
+
+
+async def count_login(request: Request) -> AsyncIterator[None]:
+    """Count the log-in by its outcome, after its transaction: one that is retried counts once.
+
+    A log-in that the database could not decide is only a request with the status 503.
+    """
+    recorder: Recorder = request.state.recorder
+    try:
+        yield
+    except APIError as error:
+        if error.code in _REFUSALS:
+            recorder.count_login(_REFUSALS[error.code])
+        raise
+    recorder.count_login("success")
 
 
 def login_router(guard: Guard) -> APIRouter:
@@ -79,7 +101,8 @@ def login_router(guard: Guard) -> APIRouter:
         name="auth:jwt.login",
         summary="Log in",
         responses={400: _REFUSED, 415: _NO_FORM, 422: _INVALID},
-        dependencies=[Depends(require_form)],
+        # The first dependency is left last.
+        dependencies=[Depends(count_login, scope="function"), Depends(require_form)],
         openapi_extra={"requestBody": {"content": {FORM: {"example": _FORM}}}},
     )
     async def login(

@@ -2,7 +2,8 @@
 
 import os
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from socket import socket
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -10,10 +11,11 @@ from urllib.parse import urlsplit
 import structlog
 import typer
 
-from app.cli.console import plain, say
+from app.cli.console import Failure, plain, say
 from app.cli.migrate import migrate_unless_newer
 from app.cli.sockets import bind, fit_connections
 from app.logs import configure_logging
+from app.metrics.workers import shared_folder
 from app.settings.model import Settings
 
 log = structlog.get_logger()
@@ -42,6 +44,7 @@ def serve(
         say(f"Mail goes to {plain(_mail_goes_to(settings.mail_url))}")
         if half_configured is not None:
             log.warning("half configured", reason=half_configured)
+        stack.enter_context(_sharing_metrics(settings, workers))
         _run(settings, workers, sockets)
 
 
@@ -90,6 +93,23 @@ def _connections(settings: Settings) -> int:
             remedy="allow more open files: `ulimit -n`, LimitNOFILE of systemd",
         )
     return fitting
+
+
+@contextmanager
+def _sharing_metrics(settings: Settings, workers: int) -> Iterator[None]:
+    """Let workers that start in the block answer `GET /metrics` for all of them."""
+    if workers == 1 or not settings.metrics_token:
+        yield
+        return
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(shared_folder())
+        except OSError as error:
+            raise Failure(
+                f"workers share their metrics in a temporary folder, and none can be written: "
+                f"{error.strerror}; name one with TMPDIR"
+            ) from None
+        yield
 
 
 def _application(settings: Settings, workers: int) -> Any:

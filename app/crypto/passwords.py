@@ -162,6 +162,11 @@ class Passwords:
             costs.time_cost, costs.memory_cost, costs.parallelism, costs.hash_len, costs.salt_len
         ).hash(password)
 
+    @property
+    def pending(self) -> int:
+        """The number of hashes that run or are queued, at most MAX_WAITING."""
+        return self._waiting
+
     async def _run_in_thread(self, work: Callable[[], Result]) -> Result:
         if self._waiting >= MAX_WAITING:
             raise PasswordHashingBusy

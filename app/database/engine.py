@@ -10,7 +10,7 @@ from sqlalchemy import Engine, Select, event, make_url
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 from sqlalchemy.util import await_only
 
 from app.database import mysql, postgresql, sqlite
@@ -82,6 +82,12 @@ class Database:
         self._sessions = async_sessionmaker(
             self.engine, expire_on_commit=False, sync_session_class=TransactionSession
         )
+
+    @property
+    def connections_in_use(self) -> int:
+        """The number of connections of the pool that transactions and reads hold now."""
+        pool = self.engine.pool
+        return pool.checkedout() if isinstance(pool, QueuePool) else 0
 
     async def read(self, statement: Select[Row], **values: Any) -> Sequence[sqlalchemy.Row[Row]]:
         """Return the rows of one SELECT, in one round trip and outside of any transaction.

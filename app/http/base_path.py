@@ -2,6 +2,8 @@
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.http.route_templates import note_route
+
 
 class BasePathMiddleware:
     """Routes a request below `prefix`, which a proxy may strip from the path or leave in it.
@@ -15,9 +17,14 @@ class BasePathMiddleware:
         self.prefix = prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            scope = {**scope, "root_path": self.prefix, "path": self._whole(scope["path"])}
-        await self.app(scope, receive, send)
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        below = {**scope, "root_path": self.prefix, "path": self._whole(scope["path"])}
+        try:
+            await self.app(below, receive, send)
+        finally:
+            note_route(scope, below)
 
     def _whole(self, path: str) -> str:
         """Return the path with the prefix, as the ASGI specification has it."""

@@ -2,6 +2,8 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.http.route_templates import note_route
+
 
 class HeadMiddleware:
     """Answers HEAD as GET without the body (RFC 9110, section 9.3.2), which FastAPI does not."""
@@ -20,4 +22,8 @@ class HeadMiddleware:
             await send(message)
 
         # The server's own scope is left as it is: it sends no body by it.
-        await self.app({**scope, "method": "GET"}, receive, send_without_body)
+        as_get = {**scope, "method": "GET"}
+        try:
+            await self.app(as_get, receive, send_without_body)
+        finally:
+            note_route(scope, as_get)

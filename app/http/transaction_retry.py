@@ -7,6 +7,7 @@ from app.database.errors import TransactionConflict
 from app.database.retry import retry_on_conflict
 from app.errors import DatabaseUnavailable
 from app.http.error_handlers import error_response
+from app.http.route_templates import note_route
 
 log = structlog.get_logger()
 
@@ -45,4 +46,8 @@ class TransactionRetryMiddleware:
             return received[-1]
 
         # Routing changes the scope.
-        await self.app(dict(scope), replay, send)
+        tried = dict(scope)
+        try:
+            await self.app(tried, replay, send)
+        finally:
+            note_route(scope, tried)

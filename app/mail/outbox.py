@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, event, select
+from sqlalchemy import delete, event, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database.statements import database_now
@@ -41,6 +42,33 @@ class Outbox:
         for start in range(0, len(ids), _FORGOTTEN_AT_ONCE):
             some = ids[start : start + _FORGOTTEN_AT_ONCE]
             await self._session.execute(delete(MailMessage).where(MailMessage.id.in_(some)))
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """The messages that are not sent. `oldest`: seconds since the oldest waiting one was written.
+
+    `dead`: those that were given up, as long as they are kept.
+    """
+
+    waiting: int
+    dead: int
+    oldest: float
+
+
+async def read_backlog(session: AsyncSession) -> Backlog:
+    """Return the number of waiting and dead messages, and the age of the oldest waiting one."""
+    now = await database_now(session)
+    counted = (
+        select(MailMessage.state, func.count(), func.min(MailMessage.created_at))
+        .where(MailMessage.state.in_(("waiting", "dead")))
+        .group_by(MailMessage.state)
+    )
+    found = {state: (count, first) for state, count, first in await session.execute(counted)}
+    waiting, first = found.get("waiting", (0, now))
+    dead, _ = found.get("dead", (0, now))
+    # Written by the clock of a process, which may be ahead of the database's.
+    return Backlog(waiting, dead, max(0.0, (now - first).total_seconds()))
 
 
 async def purge(session: AsyncSession, limit: int) -> int:

@@ -1,0 +1,1 @@
+"""Tests of app/metrics and of GET /metrics."""
