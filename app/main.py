@@ -121,7 +121,11 @@ def _lifespan(settings: Settings) -> Any:
 
 
 def _open_recorder(settings: Settings) -> AbstractContextManager[Recorder]:
-    if settings.lambda_function is None and settings.metrics_token:
+    if settings.lambda_function is not None:
+        from app.metrics.embedded import EmbeddedRecorder
+
+        return nullcontext(EmbeddedRecorder())
+    if settings.metrics_token:
         from app.metrics.prometheus import PrometheusRecorder
 
         return PrometheusRecorder()

@@ -57,13 +57,17 @@ class Scrape:
 
     async def collect(self) -> Iterable["Metric"]:
         """Return every family; those of the database only if it answers in DATABASE_SECONDS."""
+        shared = await self.read_shared()
+        self.sample()
+        return self._families(shared)
+
+    async def read_shared(self) -> Shared | None:
+        """Return what the database knows; None if it does not answer in DATABASE_SECONDS."""
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._ask())
         # The question goes on: to cancel it could take as long, if the server is frozen.
         await asyncio.wait({self._asking}, timeout=DATABASE_SECONDS)
-        shared = self._asking.result() if self._asking.done() else None
-        self.sample()
-        return self._families(shared)
+        return self._asking.result() if self._asking.done() else None
 
     async def _ask(self) -> Shared | None:
         try:

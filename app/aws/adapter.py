@@ -15,13 +15,16 @@ from app.aws.events import (
     Schedule,
     UnknownEvent,
     client_of,
-    count,
     is_http,
     readable,
     refusal,
     without_stage,
 )
 from app.http.allowed_origins import AllowedOriginsMiddleware
+from app.http.bearer import INTERNAL_REQUEST
+from app.metrics.embedded import count, emit
+from app.metrics.recorder import Recorder
+from app.scrape import DATABASE_SECONDS, Scrape
 from app.settings.model import Settings
 
 log = structlog.get_logger()
@@ -60,8 +63,12 @@ class LambdaHandler:
             return self._answer(event, context)
         if not Schedule.infer(event, context, self._mangum.config):
             raise UnknownEvent(event)
-        report = self._mangum(event, context)
-        count("TickSuccess")
+        try:
+            report = self._mangum(event, context)
+            count("TickSuccess")
+        finally:
+            if context.get_remaining_time_in_millis() / 1_000 > DATABASE_SECONDS + MARGIN_SECONDS:
+                self._loop.run_until_complete(_report(self._state["scrape"]))
         return report
 
     def _answer(self, event: Any, context: Any) -> dict[str, Any]:
@@ -112,6 +119,8 @@ class LambdaHandler:
         self._reached = True
         scope["state"] = dict(self._state)
         scope["client"] = client_of(scope)
+        if INTERNAL_REQUEST in scope:
+            scope["state"]["recorder"] = Recorder()  # the schedule's ticks are no requests
         answer: list[Message] = []
 
         async def collect(message: Message) -> None:
@@ -137,6 +146,27 @@ class LambdaHandler:
     def _readable_by_origins(self, answer: ASGIApp) -> ASGIApp:
         origins = self._settings.origins
         return AllowedOriginsMiddleware(answer, origins) if origins else answer
+
+
+async def _report(scrape: Scrape) -> None:
+    """Write the lag of jobs and the age of mail as metrics, if the database can be read."""
+    shared = await scrape.read_shared()
+    if shared is None:
+        return
+    jobs, backlog = shared.jobs, shared.backlog
+    emit(
+        {
+            "JobLag": ("Seconds", max((job.lag for job in jobs), default=0)),
+            "MailOldest": ("Seconds", backlog.oldest),
+        },
+        {
+            "mail": {"waiting": backlog.waiting, "dead": backlog.dead},
+            "jobs": {
+                job.job: {"state": job.state, "attempts": job.attempts, "dead": job.dead}
+                for job in jobs
+            },
+        },
+    )
 
 
 def _is_whole(answer: list[Message]) -> bool:

@@ -1,10 +1,7 @@
 """The events that Lambda is invoked with: requests in four formats, and the schedule's."""
 
 import json
-import os
 import re
-import sys
-import time
 from typing import Any
 
 from mangum.types import LambdaConfig, LambdaContext, LambdaEvent, Response
@@ -142,16 +139,3 @@ def client_of(scope: Scope) -> tuple[str, int]:
     A load balancer appends it to the client's own X-Forwarded-For.
     """
     return str(scope["client"][0]).rpartition(",")[2].strip(), 0
-
-
-def count(metric: str) -> None:
-    """Add one to a CloudWatch metric, by a log line in the embedded metric format."""
-    about = {"Name": metric, "Unit": "Count"}
-    measured = {"Namespace": "Keystead", "Dimensions": [["Function"]], "Metrics": [about]}
-    line = {
-        "_aws": {"Timestamp": int(time.time() * 1_000), "CloudWatchMetrics": [measured]},
-        "Function": os.environ.get("AWS_LAMBDA_FUNCTION_NAME", ""),
-        metric: 1,
-    }
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
