@@ -21,10 +21,10 @@ from rich.table import Table
 from rich.text import Text
 
 from tests.databases import open_server
-from tests.mutants import checks, clients, edge, inputs, planted, seams, serverless, servers
+from tests.mutants import checks, clients, edge, inputs, operation, planted, seams, serverless, servers
 from tests.mutants.planted import Edit, Mutant
 
-MODULES = (planted, serverless, checks, seams, inputs, clients, edge, servers)
+MODULES = (planted, serverless, checks, seams, inputs, clients, edge, servers, operation)
 MUTANTS = [mutant for module in MODULES for mutant in module.MUTANTS]
 ROOT = Path(__file__).parents[2]
 SECONDS = 600
