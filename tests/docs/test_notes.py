@@ -6,7 +6,9 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx2
 import pytest
 
 from tests.docs.console import ROOT, Shell, blocks, normalise, steps
@@ -58,6 +60,22 @@ def test_powershell_gets_the_answers_that_the_page_shows(shell: Shell, version: 
         *_, (command, output) = steps(renamed(console, version))
         expected = "" if output == "204\n" else normalise(output, 8080)
         assert bodies[-1] == expected, command
+
+
+def test_another_service_asks_for_the_account_as_docs_integrate_shows(shell: Shell) -> None:
+    base = f"http://127.0.0.1:{shell.port}"
+    (code,) = blocks(ROOT / "docs" / "integrate.md", "python")
+    names: dict[str, Any] = {}
+    exec(code.replace("http://127.0.0.1:8080", base), names)
+    account = {"email": "service@camelot.bt", "password": "excalibur"}
+    with httpx2.Client(base_url=base, timeout=30, verify=False) as client:
+        assert client.post("/auth/register", json=account).status_code == 201
+        form = {"username": account["email"], "password": account["password"]}
+        header = f"Bearer {client.post('/auth/jwt/login', data=form).json()['access_token']}"
+        assert names["account_of"](header)["email"] == account["email"]
+        client.post("/auth/jwt/logout", headers={"Authorization": header})
+    assert names["account_of"](header) is None
+    assert names["account_of"]("") is None
 
 
 def test_the_commands_are_those_of_the_notes() -> None:

@@ -21,7 +21,17 @@ from rich.table import Table
 from rich.text import Text
 
 from tests.databases import open_server
-from tests.mutants import checks, clients, edge, inputs, operation, planted, seams, serverless, servers
+from tests.mutants import (
+    checks,
+    clients,
+    edge,
+    inputs,
+    operation,
+    planted,
+    seams,
+    serverless,
+    servers,
+)
 from tests.mutants.planted import Edit, Mutant
 
 MODULES = (planted, serverless, checks, seams, inputs, clients, edge, servers, operation)
