@@ -226,6 +226,23 @@ def test_a_variable_and_the_first_secret_win(
     assert settings.database_url == "postgresql+asyncpg://arthur:p%40ss%2F1@db.bt/keystead"
 
 
+def test_a_file_wins_over_a_secret_that_completes_its_url(
+    manager: SecretsManager, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    members = {"secret_key": SECRET[::-1], "username": "arthur", "password": "p@ss/1"}
+    manager.secrets = {arn("1"): json.dumps(members)}
+    texts = {"secret_key": SECRET, "database_url": "postgresql://db.bt/keystead"}
+    for name, text in texts.items():
+        (tmp_path / name).write_text(f"{text}\n")
+        monkeypatch.setenv(f"KEYSTEAD_{name.upper()}_FILE", str(tmp_path / name))
+    for variable, given in (manager.environment | {"KEYSTEAD_SECRETS": arn("1")}).items():
+        monkeypatch.setenv(variable, given)
+    settings = Settings(_env_file=None)
+    assert settings.signing_keys() == [SECRET]
+    assert settings.database_url == "postgresql+asyncpg://arthur:p%40ss%2F1@db.bt/keystead"
+    assert settings.current_database_url() == settings.database_url
+
+
 def test_secrets_listed_in_a_file_are_read(
     manager: SecretsManager, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
