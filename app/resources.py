@@ -38,14 +38,15 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
 
 @asynccontextmanager
 async def open_probe_database(settings: Settings, resources: Resources) -> AsyncIterator[Database]:
-    """Give a database with one connection of its own, for probes while all others are in use.
+    """Give a database with connections of its own, for use while all others are in use.
 
-    On Lambda, where a process serves one request at a time, it is that of `resources`.
+    One for readiness probes and one for scrapes, neither of which waits for the other. On Lambda,
+    where a process serves one request at a time, it is that of `resources`.
     """
     if settings.lambda_function is not None:
         yield resources.database
         return
-    async with _database(settings, connections=1) as database:
+    async with _database(settings, connections=2) as database:
         yield database
 
 

@@ -43,7 +43,10 @@ def shared_folder() -> Iterator[None]:
 def slot(folder: Path) -> Iterator[mmap]:
     """Give the memory of a file of `folder` that no other worker writes. Raises OSError."""
     with ExitStack() as stack:
-        number = next(n for n in range(_MOST_WORKERS) if _take(folder / f"{n}.lock", stack))
+        numbers = range(_MOST_WORKERS)
+        number = next((n for n in numbers if _take(folder / f"{n}.lock", stack)), None)
+        if number is None:
+            raise OSError(f"more than {_MOST_WORKERS} workers")
         path = folder / f"{number}.table"
         if not path.exists():
             # Its blocks are allocated: a process that writes to a page of a mapped file for which

@@ -55,7 +55,8 @@ class Settings(BaseSettings):
         20,
         ge=1,
         le=1_000,
-        description="The most database connections of each process, beside a probe's; on Lambda 1.",
+        description="The most database connections of each process, beside two for probes and "
+        "scrapes; on Lambda 1.",
     )
     database_pooler: Literal["none", "session", "transaction"] = Field(
         "none",

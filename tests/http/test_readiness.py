@@ -54,6 +54,20 @@ def test_simultaneous_probes_share_one_connection(tmp_path: Path) -> None:
 
 
 @pytest.mark.only("sqlite")
+def test_a_probe_does_not_wait_for_a_scrape(settings: Settings) -> None:
+    async def probe_meanwhile() -> str | None:
+        async with (
+            open_resources(settings) as resources,
+            open_probe_database(settings, resources) as probe,
+            probe.transaction() as scrape,
+        ):
+            await scrape.connection()
+            return (await ReadinessCheck(Runner(resources, JOBS), probe, TABLES).ask()).reason
+
+    assert asyncio.run(probe_meanwhile()) is None
+
+
+@pytest.mark.only("sqlite")
 @pytest.mark.parametrize("driver", ["postgresql", "mysql"])
 def test_a_frozen_server_is_reported_before_the_probe_gives_up(tmp_path: Path, driver: str) -> None:
     """It accepts connections, as its kernel does, and never answers."""

@@ -81,6 +81,39 @@ def test_each_worker_answers_for_all_and_a_new_one_continues_for_the_dead(tmp_pa
         assert not list(temporary.iterdir())
 
 
+def test_workers_add_up_and_a_slot_is_continued() -> None:
+    def totals(recorder: PrometheusRecorder) -> tuple[float, float, float]:
+        found = {family.name: family for family in recorder.collect()}
+        return (
+            value(found, "keystead_http_requests_total", route="/users/me"),
+            value(found, "keystead_http_request_duration_seconds_bucket", le="0.005"),
+            value(found, "keystead_password_hashes_pending"),
+        )
+
+    with shared_folder(), PrometheusRecorder() as first:
+        first.count_request("/users/me", "GET", 200, 0.004)
+        first.set_hashes(3, 256)
+        with PrometheusRecorder() as second:
+            second.count_request("/users/me", "GET", 200, 0.006)
+            second.count_request("/users/me", "GET", 401, 0.005)
+            second.set_hashes(4, 256)
+            assert totals(first) == totals(second) == (3, 2, 7)
+        assert totals(first) == (3, 2, 3)
+        with PrometheusRecorder() as third:
+            third.count_request("/users/me", "GET", 401, 0.1)
+            assert totals(first) == totals(third) == (4, 2, 3)
+
+
+def test_a_series_too_many_or_too_long_is_counted_nowhere() -> None:
+    with PrometheusRecorder() as recorder:
+        for n in range(3_000):
+            recorder.count_request(f"/{n}", "GET", 200, 0.001)
+        recorder.count_request("/" + "x" * 300, "GET", 200, 0.001)
+        found = {family.name: family for family in recorder.collect()}
+        # Beside a row for each outcome of a log-in, one for connections and one for hashes.
+        assert value(found, "keystead_http_requests_total") == 2_048 - 6
+
+
 def test_folders_of_killed_servers_are_deleted_and_those_in_use_are_not(tmp_path: Path) -> None:
     used, dead, new, others = (
         tmp_path / name

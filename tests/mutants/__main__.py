@@ -26,6 +26,7 @@ from tests.mutants import (
     clients,
     edge,
     inputs,
+    metrics,
     operation,
     planted,
     seams,
@@ -34,7 +35,7 @@ from tests.mutants import (
 )
 from tests.mutants.planted import Edit, Mutant
 
-MODULES = (planted, serverless, checks, seams, inputs, clients, edge, servers, operation)
+MODULES = (planted, serverless, checks, seams, inputs, clients, edge, servers, operation, metrics)
 MUTANTS = [mutant for module in MODULES for mutant in module.MUTANTS]
 ROOT = Path(__file__).parents[2]
 SECONDS = 600
