@@ -195,7 +195,7 @@ MUTANTS = [
     ),
     Mutant(
         "a metric without its alarm",
-        [Edit(EVENTS, '"Namespace": "Keystead"', '"Namespace": "keystead"')],
+        [Edit("app/metrics/embedded.py", 'NAMESPACE = "Keystead"', 'NAMESPACE = "keystead"')],
         ("sqlite",),
         IN_TIME,
         "Namespace",
