@@ -8,7 +8,8 @@ from tests.service import METRICS_TOKEN, Service, bearer
 
 def families(service: Service) -> dict[str, Metric]:
     """Scrape, and return the families by name."""
-    answer = service.client.get("/metrics", headers=bearer(METRICS_TOKEN))
+    headers = bearer(METRICS_TOKEN) | {"Accept": "application/openmetrics-text"}
+    answer = service.client.get("/metrics", headers=headers)
     assert answer.status_code == 200, answer.text
     return {family.name: family for family in text_string_to_metric_families(answer.text)}
 

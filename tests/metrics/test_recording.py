@@ -1,7 +1,6 @@
 """When a request and a log-in are counted: once each, whatever interrupts or repeats them."""
 
 import asyncio
-import tomllib
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
@@ -10,7 +9,6 @@ from fastapi import Depends, FastAPI
 from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 
-from app import __version__
 from app.auth.login import count_login
 from app.crypto.passwords import MAX_WAITING, Passwords
 from app.database.errors import TransactionConflict
@@ -20,7 +18,6 @@ from app.http.request_log import RequestLogMiddleware
 from app.http.transaction_retry import TransactionRetryMiddleware
 from app.metrics.prometheus import PrometheusRecorder
 from app.settings.model import Settings
-from tests.docs.console import ROOT
 from tests.metrics.samples import requests, value
 
 pytestmark = pytest.mark.only("sqlite")
@@ -148,8 +145,3 @@ def test_a_process_exports_what_it_was_told(recorder: PrometheusRecorder) -> Non
     assert value(found, "keystead_password_hashes_limit") == 256
     assert value(found, "keystead_database_connections_in_use") == 3
     assert value(found, "keystead_database_connections_limit") == 20
-
-
-def test_the_release_is_the_projects() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert project["version"] == __version__

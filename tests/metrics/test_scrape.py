@@ -55,7 +55,8 @@ def test_names_types_units_and_labels_follow_the_conventions(service: Service) -
 def test_a_client_without_openmetrics_gets_the_text_format(service: Service) -> None:
     headers = bearer(METRICS_TOKEN)
     both = {
-        "*/*": "application/openmetrics-text; version=1.0.0",
+        "*/*": "text/plain; version=0.0.4",
+        "application/openmetrics-text": "application/openmetrics-text; version=1.0.0",
         "text/plain": "text/plain; version=0.0.4",
         # What Prometheus 3 sends.
         "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,"

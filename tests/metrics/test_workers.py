@@ -34,7 +34,7 @@ def ask_all(service: Service, number: int) -> set[int]:
 def test_each_worker_answers_for_all_and_a_new_one_continues_for_the_dead(tmp_path: Path) -> None:
     port, temporary = free_port(), tmp_path / "tmp"
     temporary.mkdir()
-    environment = make_environment(tmp_path) | {"TMPDIR": str(temporary)}
+    environment = make_environment(tmp_path, log_level="DEBUG") | {"TMPDIR": str(temporary)}
     with Server(environment, port, 2, tmp_path / "log") as server:
         client = httpx2.Client(base_url=server.url, timeout=60, verify=False)
         service = Service(client, tmp_path, environment)

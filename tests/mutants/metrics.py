@@ -45,7 +45,7 @@ MUTANTS = [
     ),
     Mutant(
         "a client that went away as an error of the server",
-        [Edit("app/http/request_log.py", "_CLOSED_BY_CLIENT = 499", "_CLOSED_BY_CLIENT = 500")],
+        [Edit("app/http/request_log.py", "GONE = 499", "GONE = 500")],
         ("sqlite",),
         f"{RECORDING}::test_a_request_whose_client_went_away_is_no_error_of_the_server",
         "500",
