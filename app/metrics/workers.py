@@ -6,6 +6,7 @@ its file, so that no count is lost and the number of files does not grow.
 
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -93,7 +94,7 @@ def _delete_abandoned(parent: Path) -> None:
     """Delete the folders whose server and workers have ended without deleting them."""
     for folder in parent.glob(f"{_PREFIX}*"):
         try:
-            if time.time() - folder.stat().st_mtime < _NEW_SECONDS:
+            if not _is_own_folder(folder) or time.time() - folder.stat().st_mtime < _NEW_SECONDS:
                 continue
             with ExitStack() as stack:
                 for file in folder.glob("*.lock"):
@@ -101,3 +102,13 @@ def _delete_abandoned(parent: Path) -> None:
             shutil.rmtree(folder)
         except OSError:
             continue  # in use (TimeoutError is one), or another user's
+
+
+def _is_own_folder(path: Path) -> bool:
+    """Return whether `path` is a folder of this process's user, and no link to one.
+
+    Anybody may put names into the folder for temporary files.
+    """
+    found = path.lstat()
+    is_own = not hasattr(os, "geteuid") or found.st_uid == os.geteuid()
+    return stat.S_ISDIR(found.st_mode) and is_own

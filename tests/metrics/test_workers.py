@@ -123,6 +123,11 @@ def test_folders_of_killed_servers_are_deleted_and_those_in_use_are_not(tmp_path
         folder.mkdir()
         (folder / "0.table").touch()
         (folder / "0.lock").touch()
+    foreign = tmp_path / "keystead-metrics-4"
+    if os.geteuid() == 0:  # nobody else can give a folder away
+        foreign.mkdir()
+        os.chown(foreign, 65_534, 65_534)
+    kept = {used.name, new.name, others.name, *(path.name for path in [foreign] if path.exists())}
     holding = (
         "import sys, time, filelock\n"
         f"with filelock.FileLock({str(used / '0.lock')!r}):\n"
@@ -133,7 +138,7 @@ def test_folders_of_killed_servers_are_deleted_and_those_in_use_are_not(tmp_path
         assert holder.stdout is not None
         holder.stdout.readline()
         hour_ago = time.time() - 3_600
-        for folder in (used, dead, others):
+        for folder in (used, dead, others, *tmp_path.glob(foreign.name)):
             os.utime(folder, (hour_ago, hour_ago))
         starting = "import app.metrics.workers as w\nwith w.shared_folder(): pass"
         environment = os.environ | {"TMPDIR": str(tmp_path)}
@@ -141,7 +146,7 @@ def test_folders_of_killed_servers_are_deleted_and_those_in_use_are_not(tmp_path
     finally:
         holder.kill()
         holder.communicate()
-    assert {folder.name for folder in tmp_path.iterdir()} == {used.name, new.name, others.name}
+    assert {folder.name for folder in tmp_path.iterdir()} == kept
 
 
 def test_a_worker_whose_disk_is_full_counts_alone() -> None:
