@@ -43,8 +43,8 @@ class ReadinessCheck:
     """Asks the database whether requests can be served, and answers within PROBE_SECONDS.
 
     `database`: one whose connection no request uses, since a busy process is not a broken one.
-    `tables`: the names of those that requests need. Probes that come while one is asking share its
-    answer.
+    `tables`: the names of the tables that requests need. Probes that come while one is asking share
+    its answer.
     """
 
     def __init__(self, runner: Runner, database: Database, tables: Collection[str]) -> None:

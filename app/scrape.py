@@ -1,4 +1,4 @@
-"""`GET /metrics`: what this server measures, and what the database knows, for Prometheus."""
+"""`GET /metrics`: the metrics of this server and of its database, for Prometheus."""
 
 import asyncio
 import platform
@@ -35,7 +35,7 @@ router = APIRouter(tags=["tick"])
 
 @dataclass(frozen=True)
 class Shared:
-    """What all servers on one database share."""
+    """The state of jobs and mail, which all servers on one database share."""
 
     jobs: list[JobStatus]
     backlog: Backlog
@@ -56,13 +56,13 @@ class Scrape:
         self._asking: asyncio.Task[Shared | None] | None = None
 
     async def collect(self) -> Iterable["Metric"]:
-        """Return every family; those of the database only if it answers in DATABASE_SECONDS."""
+        """Return every family; the database's only if it answers in DATABASE_SECONDS."""
         shared = await self.read_shared()
         self.sample()
         return self._families(shared)
 
     async def read_shared(self) -> Shared | None:
-        """Return what the database knows; None if it does not answer in DATABASE_SECONDS."""
+        """Return jobs and mail; None if the database does not answer in DATABASE_SECONDS."""
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._ask())
         # The question goes on: to cancel it could take as long, if the server is frozen.
@@ -75,7 +75,7 @@ class Scrape:
                 jobs = await runs.statuses(session, self._runner)
                 return Shared(jobs, await read_backlog(session))
         except Exception as error:
-            # Of whatever kind: the metrics of the process say what else is wrong.
+            # Of any kind: the metrics of the process can still be read.
             log.error("metrics of the database not read", error=f"{type(error).__name__}: {error}")
             return None
 

@@ -42,7 +42,7 @@ class Wait(NamedTuple):
 
 
 class Connections:
-    """The connections of one server; those that wait for an act of their client, the longest first.
+    """The connections of one server, and the order in which they wait for their clients.
 
     Each wait has a limit. If there are too many connections, the one that waits longest is dropped
     for a new one: an attacker who opens connections and is silent keeps no other client out.

@@ -1,4 +1,4 @@
-"""What the OpenAPI document shows of requests and answers."""
+"""The examples of requests and answers in the OpenAPI document."""
 
 from typing import Any
 

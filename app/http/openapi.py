@@ -48,7 +48,7 @@ def _operations(found: Document) -> Iterator[tuple[str, Document]]:
 
 
 def _add_common_answers(method: str, operation: Document, settings: Settings) -> None:
-    """Add what middleware, guards and the database can answer to any request."""
+    """Add the answers of middleware, guards and database, which any request can get."""
     listed = operation["responses"]
     common: dict[str, answers.Answer] = {}
     if method not in ("get", "head"):

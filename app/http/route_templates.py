@@ -15,7 +15,7 @@ class RouteTemplates:
 
     def find(self, scope: Scope) -> str:
         """Return the template of the route that routing has noted in `scope`, or UNROUTED."""
-        # FastAPI notes its own routes; of others, Starlette notes what they call.
+        # FastAPI notes its own routes; of others, Starlette notes the function or application.
         reached = scope.get("route") or scope.get("endpoint")
         if reached is None:
             return UNROUTED
@@ -28,7 +28,7 @@ class RouteTemplates:
 
 
 def note_route(scope: Scope, routed: Scope) -> None:
-    """Note in `scope` what routing has noted in `routed`, a copy of it."""
+    """Copy the route that routing has noted in `routed`, a copy of `scope`, to `scope`."""
     for noted in ("route", "endpoint"):
         scope[noted] = routed.get(noted)
 

@@ -1,4 +1,4 @@
-"""What an error of a token endpoint says beside `detail` (RFC 6749, section 5.2).
+"""The members of a token endpoint's error beside `detail` (RFC 6749, section 5.2).
 
 OAuth libraries take an answer without `error` for a token.
 """

@@ -143,7 +143,7 @@ async def _finish(resources: Resources, message: MailMessage, state: str, **valu
 
 
 def _forgotten(letter: Letter | None) -> dict[str, str]:
-    """Return what a finished message forgets: an address that is no account's any more."""
+    """Return the values that a finished message loses: an address of no account."""
     return {"address": ""} if letter is not None and not letter.to_account else {}
 
 

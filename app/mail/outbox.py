@@ -35,7 +35,7 @@ class Outbox:
         )
 
     async def forget(self, addresses: Collection[str]) -> None:
-        """Delete the messages to these addresses, whatever became of them."""
+        """Delete the messages to these addresses in every state."""
         # Found first: MySQL and MariaDB lock every row that a DELETE looks at.
         found = select(MailMessage.id).where(MailMessage.address.in_(addresses))
         ids = list(await self._session.scalars(found.order_by(MailMessage.id)))
@@ -48,7 +48,7 @@ class Outbox:
 class Backlog:
     """The messages that are not sent. `oldest`: seconds since the oldest waiting one was written.
 
-    `dead`: those that were given up, as long as they are kept.
+    `dead`: given up, as long as they are kept.
     """
 
     waiting: int

@@ -1,1 +1,1 @@
-"""What a process measures of its own work: requests and log-ins. May import nothing of ours."""
+"""A process's counts of its requests and log-ins. May import nothing of ours."""

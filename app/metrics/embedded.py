@@ -44,7 +44,7 @@ def emit(
 ) -> None:
     """Write a line with the unit and the value of each metric of this function.
 
-    `members`: what else the line says. `dimension`: the one of them that divides the metrics.
+    `members`: other members of the line. `dimension`: the one of them that divides the metrics.
     """
     about = {
         "Namespace": NAMESPACE,

@@ -1,4 +1,4 @@
-"""What is measured of requests and log-ins, and by which names."""
+"""The measurements of requests and log-ins, and their names."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING

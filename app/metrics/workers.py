@@ -1,4 +1,4 @@
-"""The folder in which the workers of a server share what they count.
+"""The folder in which the workers of a server share their counts.
 
 A worker takes a slot of it, not a file by its process id: the worker that replaces it continues
 its file, so that no count is lost and the number of files does not grow.

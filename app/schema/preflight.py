@@ -26,9 +26,9 @@ class PreflightError(Exception):
 class _State(NamedTuple):
     """The state of a database before a migration.
 
-    `recorded`: the revisions in the version table, None if there is no such table. `tables`: those
-    of the schema in which new ones are created, other applications' among them. `missing`: the
-    columns that the recorded revision should have.
+    `recorded`: the revisions in the version table, None if there is no such table. `tables`: in
+    the schema that gets new tables, other applications' among them. `missing`: the columns that the
+    recorded revision should have.
     """
 
     recorded: list[str] | None
@@ -70,7 +70,7 @@ async def _read_state(database: Database) -> _State:
 def _read(connection: Connection) -> _State:
     inspector = inspect(connection)
     recorded = read_recorded(inspector)
-    # Without the schema's name, all those of PostgreSQL's search path.
+    # Without the schema's name, all tables of PostgreSQL's search path.
     tables = frozenset(inspector.get_table_names(inspector.default_schema_name))
     is_known_one = recorded is not None and len(recorded) == 1 and is_known(recorded[0])
     missing = missing_columns(inspector, recorded[0]) if recorded and is_known_one else []

@@ -107,7 +107,7 @@ def _read(inspector: Inspector) -> Revisions:
 async def find_problem(database: Database, tables: Collection[str]) -> str | None:
     """Return why no request can be served now, with the remedy; None if all is well.
 
-    `tables`: the names of those that a request may need.
+    `tables`: the names of the tables that a request may need.
     """
 
     def find(connection: Connection) -> str | None:

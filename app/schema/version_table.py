@@ -48,7 +48,7 @@ def may_be_former(revision: str) -> bool:
 def missing_columns(inspector: Inspector, revision: str) -> list[str]:
     """Return the columns, as `table.column`, that a schema at `revision` lacks.
 
-    Of those that tell our tables from others: one for each revision up to 0007.
+    Only columns that tell our tables from others: one for each revision up to 0007.
     """
     due = [pair for number, added in _ADDED.items() if number <= revision for pair in added]
     found = {

@@ -15,7 +15,7 @@ from app.sessions.tables import UserSession
 AUDIENCE = "session"
 """The audience of access tokens."""
 _CLOCKS_DIFFER = timedelta(hours=1)
-"""More than clocks differ that anybody watches."""
+"""More than synchronised clocks differ."""
 
 
 class OpenedSession(NamedTuple):

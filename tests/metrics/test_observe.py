@@ -1,4 +1,4 @@
-"""The files of infra/observe: each query asks for what a server exports, and each alert rings."""
+"""The files of infra/observe: each query asks for exported metrics, and each alert rings."""
 
 import json
 import re
