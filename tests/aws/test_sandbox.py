@@ -235,15 +235,24 @@ def blocked(desk: Path) -> Iterator[None]:
         yield
 
 
+def is_registered(emulator: Emulator, address: str) -> bool:
+    """Register; return whether that was done in time, which a busy machine's first start is not."""
+    try:
+        status: int = register(emulator, address).status
+    except FunctionError:
+        return False
+    return status == 201
+
+
 def test_a_request_out_of_time_is_answered_and_rolled_back(desk: Path) -> None:
     address = new_address()
     origin = {"Origin": "https://app.camelot.bt"}
     settings = {"origins": origin["Origin"]}
     with sandbox(desk, seconds=4, settings=settings) as emulator:
         until = time.monotonic() + 30
-        while register(emulator, new_address()).status != 201:
-            assert time.monotonic() < until  # a busy machine may not start the first in time
-        before = counted(emulator)
+        while not is_registered(emulator, new_address()):
+            assert time.monotonic() < until
+        before, starts = counted(emulator), len(emulator.init_ms())
         with blocked(desk):
             begun = time.monotonic()
             answer = register(emulator, address, headers=origin)
@@ -259,7 +268,7 @@ def test_a_request_out_of_time_is_answered_and_rolled_back(desk: Path) -> None:
             assert time.monotonic() < until
         assert again.status == 201
         assert accounts(desk, address) == 1
-        assert len(emulator.init_ms()) == 1
+        assert len(emulator.init_ms()) == starts
 
 
 def test_a_process_killed_in_a_request_leaves_nothing_and_the_next_serves(desk: Path) -> None:

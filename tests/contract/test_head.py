@@ -8,7 +8,7 @@ OTHERS = ["/docs", "/openapi.json", "/verify", "/reset-password?token=x", "/nowh
 FILES = ["/static/keystead.css", "/static/nothing", "/swagger/swagger-ui.css"]
 
 FIGURES = ("/metrics", "/admin/ticks")
-"""Their answers change between two requests."""
+"""Answers below these paths change between two requests."""
 
 
 def facts(answer: httpx2.Response) -> tuple[int, dict[str, str]]:
@@ -35,7 +35,7 @@ def test_head_is_get_without_the_body(service: Service) -> None:
             got = service.client.get(path, headers=sent)
             head = service.client.head(path, headers=sent)
             assert head.content == b"", path
-            if path != "/metrics":  # whose figures change between the two
+            if not path.startswith(FIGURES):
                 assert facts(head) == facts(got), path
             assert head.status_code == got.status_code
 
