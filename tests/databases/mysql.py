@@ -54,6 +54,8 @@ class _Mysql(OwnServer):
             "--no-defaults",
             f"--basedir={self._base}",
             f"--datadir={folder}/data",
+            # A server that starts deletes the temporary tables there, also another's.
+            f"--tmpdir={folder}",
             *(["--user=root"] if os.geteuid() == 0 else []),
         ]
 
