@@ -248,8 +248,8 @@ def test_a_request_out_of_time_is_answered_and_rolled_back(desk: Path) -> None:
     address = new_address()
     origin = {"Origin": "https://app.camelot.bt"}
     settings = {"origins": origin["Origin"]}
-    with sandbox(desk, seconds=4, settings=settings) as emulator:
-        until = time.monotonic() + 30
+    with sandbox(desk, seconds=6, settings=settings) as emulator:
+        until = time.monotonic() + 60
         while not is_registered(emulator, new_address()):
             assert time.monotonic() < until
         before, starts = counted(emulator), len(emulator.init_ms())
@@ -260,7 +260,7 @@ def test_a_request_out_of_time_is_answered_and_rolled_back(desk: Path) -> None:
         assert (answer.status, json.loads(answer.body)) == (503, {"detail": "OUT_OF_TIME"})
         assert ("retry-after", "1") in answer.headers
         assert ("access-control-allow-origin", origin["Origin"]) in answer.headers
-        assert took < 3.5
+        assert took < 5.5
         assert counted(emulator) == [*before, "ServerErrors"]
         assert accounts(desk, address) == 0
         until = time.monotonic() + 30
