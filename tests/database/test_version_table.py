@@ -16,7 +16,7 @@ from tests.migrations.history import before_the_takeover, config, upgrade
 from tests.service import make_environment, settings_from
 
 NEIGHBOURS = {
-    "its revisions are numbers, too": ["INSERT INTO alembic_version VALUES ('0003')"],
+    "numbers like ours": ["INSERT INTO alembic_version VALUES ('0003')"],
     "its newest is ours": [f"INSERT INTO alembic_version VALUES ('{head()}')"],
     "it has two": ["INSERT INTO alembic_version VALUES ('0001'), ('0002')"],
     "it has none yet": [],
