@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
+from pydantic_settings import EnvSettingsSource
+
+from app.settings.derived_source import DerivedSource
 
 SECRET_SETTINGS = (
     "database_url",
@@ -20,19 +21,8 @@ SECRET_SETTINGS = (
 MAX_BYTES = 65_536
 
 
-class FilesSource(PydanticBaseSettingsSource):
+class FilesSource(DerivedSource):
     """The settings whose file a variable or a line of `.env` names: KEYSTEAD_SECRET_KEY_FILE."""
-
-    def __init__(
-        self, settings_cls: type[BaseSettings], *variables: PydanticBaseSettingsSource
-    ) -> None:
-        """`variables`: the sources of variables and of `.env`, in order of precedence."""
-        super().__init__(settings_cls)
-        self._variables = variables
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """Return nothing: `__call__` reads all fields at once."""
-        return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
         """Return the settings by their variables' names.

@@ -4,32 +4,19 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
-
 from app.settings import secrets_manager
 from app.settings.database_url import with_credentials
+from app.settings.derived_source import DerivedSource
 from app.settings.texts import split_list
 
 
-class SecretsSource(PydanticBaseSettingsSource):
+class SecretsSource(DerivedSource):
     """The settings in the secrets whose ARNs KEYSTEAD_SECRETS lists, in a variable or in `.env`.
 
     A setting that a variable or `.env` names is not taken from a secret. `username` and
     `password`, as RDS keeps them, complete the database's URL, and that for migrations
     unless it has a password.
     """
-
-    def __init__(
-        self, settings_cls: type[BaseSettings], *variables: PydanticBaseSettingsSource
-    ) -> None:
-        """`variables`: the sources asked first, in order of precedence."""
-        super().__init__(settings_cls)
-        self._variables = variables
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """Return nothing: `__call__` reads all fields at once."""
-        return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
         """Return the settings by name. Raises secrets_manager.Unreadable."""
