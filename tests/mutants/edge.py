@@ -44,10 +44,14 @@ MUTANTS = [
     ),
     Mutant(
         "a server without the limits",
-        [Edit("app/cli/serve.py", "        http=BoundedProtocol,\n", "")],
+        [
+            Edit("app/cli/serve.py", "        http=BoundedProtocol,\n", ""),
+            # uvicorn would count its own connections, and the server would not start.
+            Edit("app/cli/serve.py", "        limit_concurrency=_connections(settings),\n", ""),
+        ],
         ("sqlite",),
         f"{LIMITS}::test_the_server_has_the_limits_in_each_worker",
-        "assert",
+        "TimeoutError",
     ),
     Mutant(
         "a proxy by IPv4 that is not trusted",
