@@ -73,7 +73,8 @@ def run_every_command(shell: Shell, page: Path) -> None:
         for command, output in steps(block):
             said = shell.run(command)
             if command.endswith("tick --job count"):
-                # The counter's value depends on the time.
+                # The server runs the job too, perhaps this very second. Its count is the time's.
+                said = shell.run(command) if "│ running │" in said else said
                 assert re.search(r"│ (done|replayed) +│ \{'count': \d+\}", said)
             else:
                 assert normalise(said, shell.port) == normalise(output, shell.port), command
