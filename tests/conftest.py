@@ -14,7 +14,7 @@ import pytest
 
 from app.resources import Resources, open_resources
 from app.settings.model import Settings
-from tests import databases
+from tests import cells, databases
 from tests.aws.service import in_lambda
 from tests.databases import copy_database
 from tests.databases.pgbouncer import pgbouncer
@@ -38,6 +38,7 @@ collect_ignore = ["infra", *([] if "KEYSTEAD_TEST_TOOLS" in os.environ else ["cl
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--database", choices=databases.KINDS, default="sqlite", help="what to run on")
     parser.addoption("--pooler", choices=["session", "transaction"], help="PgBouncer, in this mode")
+    parser.addoption("--cells", choices=cells.CHOICES, default="all", help="see tests/cells.py")
     parser.addoption("--cases", type=Path, help="a file for the number of cases that were tried")
 
 
@@ -82,10 +83,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByService:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the tests that are about other databases."""
+    """Deselect the tests that are about other databases, and the cells that are left out."""
+    database = config.getoption("database")
+    cell_of = cells.CHOICES[config.getoption("--cells")]
     for item in list(items):
         only = item.get_closest_marker("only")
-        if only is not None and config.getoption("database") not in only.args:
+        if (only is not None and database not in only.args) or not cell_of(item, database):
             items.remove(item)
             config.hook.pytest_deselected(items=[item])
 
@@ -118,12 +121,12 @@ def service(
         yield running
 
 
-@pytest.fixture(scope="session", params=RUNS)
+@pytest.fixture(scope="session", params=["in-process"])
 def strict_service(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    """The same, with verified addresses required."""
-    folder = tmp_path_factory.mktemp(f"strict-{request.param}")
+    """One with verified addresses required, a setting that every transport reads alike."""
+    folder = tmp_path_factory.mktemp("strict")
     settings = {"require_verified": "true", "tick_token": "", "metrics_token": ""}
     with RUNS[request.param](folder, **settings) as running:
         yield running

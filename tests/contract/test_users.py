@@ -195,9 +195,12 @@ CHANGES: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-@pytest.fixture(scope="session", params=RUNS)
+@pytest.fixture(scope="session", params=["tcp"])
 def court(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A Keystead of its own with one superuser, and their session."""
+    """A Keystead of its own with one superuser, and their session.
+
+    Its two workers share nothing but the database, which is all that keeps the last superuser.
+    """
     with RUNS[request.param](tmp_path_factory.mktemp("court")) as running:
         yield running, [running.login(running.superuser())]
 
