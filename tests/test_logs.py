@@ -5,107 +5,159 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import httpx2
 import pytest
 
+from app.schema.revisions import head
 from tests.databases import in_database
 from tests.databases.server import free_port
 from tests.service import (
     PASSWORD,
     SECRET,
     TICK_TOKEN,
+    WAIT_SECONDS,
+    Service,
     bearer,
     make_environment,
     over_tcp,
     token_in,
 )
 
+pytestmark = pytest.mark.only("sqlite")
 
-@pytest.mark.only("sqlite")
+
+@pytest.fixture(scope="module")
+def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("production")
+    with over_tcp(folder, environment="production", log_level="DEBUG") as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("quiet")
+    with over_tcp(folder, environment="production", log_level="INFO") as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def development(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("development")
+    with over_tcp(folder, environment="development", log_level="DEBUG") as service:
+        yield service
+
+
+class Log:
+    """What a server logs from now on."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._path = service.folder / "log"
+        self._start = self._path.stat().st_size
+
+    def wait_for(self, text: str) -> str:
+        """Return the log once it has `text`."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while text not in (log := self._path.read_bytes()[self._start :].decode()):
+            assert time.monotonic() < deadline, log
+            time.sleep(0.02)
+        return log
+
+    def read(self) -> str:
+        """Return the log of every request that was answered."""
+        last = f"/{uuid4()}"
+        self._service.client.get(last)
+        return self.wait_for(last)
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Return the entries of the requests that were answered, from a log in JSON."""
+        lines = [line for line in self.read().splitlines() if '"event": "request"' in line]
+        return [json.loads(line) for line in lines][:-1]
+
+
 @pytest.mark.parametrize("environment", ["production", "development"])
-def test_no_secret_is_logged(tmp_path: Path, environment: str) -> None:
-    with over_tcp(tmp_path, environment=environment, log_level="DEBUG") as service:
-        client = service.client
-        person = service.register()
-        headers = service.login(person)
-        service.try_login(person.email, "a wrong password")
-        access = headers["Authorization"].removeprefix("Bearer ")
-        verify = token_in(service.letter(person.email))
-        client.get("/verify", params={"token": verify})
-        client.post("/verify", data={"token": verify})
-        client.get("/users/me", params={"access_token": access}, headers=headers)
-        client.post("/auth/register", json={"email": 1, "password": PASSWORD})
-        client.post("/auth/register", content=PASSWORD.encode())
-        client.post("/tick", headers=bearer(TICK_TOKEN))
-        client.post("/tick", headers=bearer("a wrong token"))
-        client.post("/auth/forgot-password", json={"email": person.email})
-        reset = token_in(service.letter(person.email))
-        client.get("/reset-password", params={"token": reset})
-        new = {"token": reset, "password": "another password"}
-        client.post("/auth/reset-password", json=new)
-        client.post("/auth/jwt/logout", headers=headers)
-    log = (tmp_path / "log").read_text()
+def test_no_secret_is_logged(request: pytest.FixtureRequest, environment: str) -> None:
+    service: Service = request.getfixturevalue(environment)
+    log, client = Log(service), service.client
+    person = service.register()
+    headers = service.login(person)
+    service.try_login(person.email, "a wrong password")
+    access = headers["Authorization"].removeprefix("Bearer ")
+    verify = token_in(service.letter(person.email))
+    client.get("/verify", params={"token": verify})
+    client.post("/verify", data={"token": verify})
+    client.get("/users/me", params={"access_token": access}, headers=headers)
+    client.post("/auth/register", json={"email": 1, "password": PASSWORD})
+    client.post("/auth/register", content=PASSWORD.encode())
+    client.post("/tick", headers=bearer(TICK_TOKEN))
+    client.post("/tick", headers=bearer("a wrong token"))
+    client.post("/auth/forgot-password", json={"email": person.email})
+    reset = token_in(service.letter(person.email))
+    client.get("/reset-password", params={"token": reset})
+    new = {"token": reset, "password": "another password"}
+    client.post("/auth/reset-password", json=new)
+    client.post("/auth/jwt/logout", headers=headers)
+    said = log.read()
     secrets = [PASSWORD, "wrong password", "another password", SECRET, TICK_TOKEN, "wrong token"]
     for secret in [*secrets, access, verify, reset, "$argon2"]:
-        assert secret not in log
-    assert log.count("/auth/register") == 3
+        assert secret not in said
+    assert said.count("/auth/register") == 3
 
 
-@pytest.mark.only("sqlite")
-def test_production_logs_json_with_the_request_id_of_the_answer(tmp_path: Path) -> None:
-    with over_tcp(tmp_path, environment="production") as service:
-        request_id = service.client.get("/users/me").headers["x-request-id"]
-    lines = [line for line in (tmp_path / "log").read_text().splitlines() if line.startswith("{")]
-    entries = [json.loads(line) for line in lines]
-    (entry,) = [entry for entry in entries if entry.get("request_id") == request_id]
-    assert entry["event"] == "request"
+def test_production_logs_json_with_the_request_id_of_the_answer(production: Service) -> None:
+    log = Log(production)
+    request_id = production.client.get("/users/me").headers["x-request-id"]
+    (entry,) = log.requests()
+    assert entry["request_id"] == request_id
     assert (entry["method"], entry["path"], entry["status"]) == ("GET", "/users/me", 401)
     assert entry["client"] == "127.0.0.1"
     assert entry["level"] == "info"
     assert {"timestamp", "ms"} <= set(entry)
 
 
-@pytest.mark.only("sqlite")
-@pytest.mark.parametrize(("level", "logged"), [("INFO", 0), ("DEBUG", 6)])
-def test_probes_that_succeed_are_logged_at_debug(tmp_path: Path, level: str, logged: int) -> None:
+@pytest.mark.parametrize(("server", "logged"), [("quiet", 0), ("production", 6)])
+def test_probes_that_succeed_are_logged_at_debug(
+    request: pytest.FixtureRequest, server: str, logged: int
+) -> None:
     """One that fails, or that is no probe, is logged at INFO."""
-    with over_tcp(tmp_path, environment="production", log_level=level) as service:
-        service.client.get("/mark")  # after the probes that waited for the server
-        for path in ("/health/live", "/health/ready", "/health/live?x=1"):
-            assert service.client.get(path).status_code == 200
-            assert service.client.head(path).status_code == 200
-        in_database(tmp_path, "DELETE FROM keystead_version")
-        assert service.client.get("/health/ready").status_code == 503
-        for path in ("/health", "/health/live/", "/health/lively"):
-            service.client.get(path)
-        service.client.post("/health/live")
-    lines = (tmp_path / "log").read_text().partition('"/mark"')[2].splitlines()[1:]
-    entries = [json.loads(line) for line in lines if '"event": "request"' in line]
+    service: Service = request.getfixturevalue(server)
+    log = Log(service)
+    for path in ("/health/live", "/health/ready", "/health/live?x=1"):
+        assert service.client.get(path).status_code == 200
+        assert service.client.head(path).status_code == 200
+    set_revision = "UPDATE keystead_version SET version_num = :revision"
+    in_database(service.folder, set_revision, revision="0001")
+    assert service.client.get("/health/ready").status_code == 503
+    in_database(service.folder, set_revision, revision=head())
+    for path in ("/health", "/health/live/", "/health/lively"):
+        service.client.get(path)
+    service.client.post("/health/live")
+    entries = log.requests()
     assert [entry["level"] for entry in entries] == ["debug"] * logged + ["info"] * 5
     assert [entry["status"] for entry in entries[logged:]] == [503, 404, 404, 404, 405]
 
 
-@pytest.mark.only("sqlite")
-def test_a_request_whose_client_has_gone_is_no_failure_of_ours(tmp_path: Path) -> None:
-    with over_tcp(tmp_path, environment="production") as service:
-        port = service.client.base_url.port
-        with socket.create_connection(("127.0.0.1", port or 0)) as client:
-            client.sendall(b"POST /tick HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{")
-        assert service.client.get("/nowhere").status_code == 404
-    lines = (tmp_path / "log").read_text().splitlines()
-    entries = [json.loads(line) for line in lines if '"path": "/tick"' in line]
-    assert [entry["status"] for entry in entries] == [499]
+def test_a_request_whose_client_has_gone_is_no_failure_of_ours(production: Service) -> None:
+    log = Log(production)
+    port = production.client.base_url.port
+    with socket.create_connection(("127.0.0.1", port or 0)) as client:
+        client.sendall(b"POST /tick HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{")
+    log.wait_for('"path": "/tick"')
+    (entry,) = [entry for entry in log.requests() if entry["path"] == "/tick"]
+    assert entry["status"] == 499
 
 
-@pytest.mark.only("sqlite")
-def test_control_characters_in_a_path_are_escaped(tmp_path: Path) -> None:
-    with over_tcp(tmp_path, environment="development") as service:
-        assert service.client.get("/%1b[31mred%0aline").status_code == 404
-    assert r"path=/\x1b[31mred\nline " in (tmp_path / "log").read_text()
+def test_control_characters_in_a_path_are_escaped(development: Service) -> None:
+    log = Log(development)
+    assert development.client.get("/%1b[31mred%0aline").status_code == 404
+    assert r"path=/\x1b[31mred\nline " in log.read()
 
 
 @contextmanager
@@ -124,7 +176,6 @@ def plain_uvicorn(folder: Path, log: Path) -> Iterator[httpx2.Client]:
         server.wait(20)
 
 
-@pytest.mark.only("sqlite")
 def test_plain_uvicorn_logs_no_token_and_reports_an_old_schema(
     tmp_path: Path,
 ) -> None:
@@ -143,7 +194,6 @@ def test_plain_uvicorn_logs_no_token_and_reports_an_old_schema(
     assert "hush" not in log.read_text()
 
 
-@pytest.mark.only("sqlite")
 def test_a_full_disk_of_the_log_fails_no_request(tmp_path: Path) -> None:
     """The start logs a problem: the database has no tables."""
     with plain_uvicorn(tmp_path, Path("/dev/full")) as client:
@@ -151,17 +201,18 @@ def test_a_full_disk_of_the_log_fails_no_request(tmp_path: Path) -> None:
             assert client.get("/health/live").status_code == 200
 
 
-@pytest.mark.only("sqlite")
-def test_a_bug_is_logged_and_answered_without_its_details(tmp_path: Path) -> None:
+def test_a_bug_is_logged_and_answered_without_its_details(production: Service) -> None:
     """Break the database's schema under a running server."""
-    with over_tcp(tmp_path, environment="production") as service:
-        person = service.register()
-        in_database(tmp_path, "ALTER TABLE user_account RENAME COLUMN hashed_password TO hash")
-        answer = service.try_login(person.email, PASSWORD)
+    log = Log(production)
+    person = production.register()
+    rename = "ALTER TABLE user_account RENAME COLUMN {} TO {}"
+    in_database(production.folder, rename.format("hashed_password", "hash"))
+    answer = production.try_login(person.email, PASSWORD)
+    in_database(production.folder, rename.format("hash", "hashed_password"))
     assert answer.status_code == 503
     assert answer.json() == {"detail": "DATABASE_UNAVAILABLE"}
     assert answer.headers["retry-after"]
-    log = (tmp_path / "log").read_text()
-    assert "hashed_password" in log
-    assert person.email not in log
-    assert os.fspath(tmp_path) not in answer.text
+    said = log.read()
+    assert "hashed_password" in said
+    assert person.email not in said
+    assert os.fspath(production.folder) not in answer.text

@@ -5,8 +5,8 @@ from tests.mutants.planted import Edit, Mutant
 LONG = "tests/http/test_long_texts.py::test_no_text_holds_the_process_up"
 REFUSED = "tests/settings/test_settings.py::test_invalid_values_are_refused"
 STRIPPED = "tests/settings/test_settings.py::test_white_space_around_a_text_is_no_part_of_it"
-DONE = "tests/cli/test_output.py::test_an_operation_is_done_without_its_report"
-REPLACED = "tests/cli/test_output.py::test_what_the_encoding_lacks_is_replaced"
+DONE = "tests/cli/test_output.py::test_an_account_is_created_without_a_report"
+REPLACED = "tests/cli/test_output.py::test_what_the_encoding_of_a_name_lacks_is_replaced"
 WHOLE = "tests/mail/test_letters.py::test_a_letter_in_any_language_arrives_with_its_link_whole"
 AHEAD = "tests/tick/test_ahead.py::test_a_job_that_is_ahead_is_reported_and_reset"
 TAKEN = "tests/tick/test_ahead.py::test_a_lease_of_the_future_is_taken_over"
@@ -74,7 +74,7 @@ MUTANTS = [
         "a terminal whose encoding stops a command",
         [Edit("app/cli/console.py", 'stream.reconfigure(errors="replace")', "pass")],
         ("sqlite",),
-        f"{REPLACED}[latin-1]",
+        f"{REPLACED}[cp1252]",
         "assert",
     ),
     Mutant(

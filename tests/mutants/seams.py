@@ -18,7 +18,7 @@ FIELDS = (
 )
 RELEASED = "tests/database/test_session.py::test_a_connection_is_not_released_after_a_write"
 STREAMED = "tests/database/test_streams.py::test_a_stream_holds_a_thousand_rows_and_not_all"
-ONCE = "tests/cli/test_commands.py::test_settings_are_built_once_in_a_process"
+ONCE = "tests/cli/test_commands.py::test_a_command_builds_its_settings_once"
 LISTED = "tests/aws/test_secrets.py::test_secrets_listed_in_a_file_are_read"
 
 MUTANTS = [

@@ -143,3 +143,9 @@ def test_a_session_ends_on_every_worker_at_once(tmp_path: Path) -> None:
         ask_both_workers(service, headers, 200)
         service.client.post("/auth/jwt/logout", headers=headers)
         ask_both_workers(service, headers, 401)
+        person = service.register()
+        for command in ("sign-out", "deactivate"):
+            headers = service.login(person)
+            ask_both_workers(service, headers, 200)
+            service.command("user", command, person.email)
+            ask_both_workers(service, headers, 401)
