@@ -14,11 +14,11 @@ import pytest
 
 from app.resources import Resources, open_resources
 from app.settings.model import Settings
-from tests import cells, databases
+from tests import cells, databases, scratch
 from tests.aws.service import in_lambda
 from tests.databases import copy_database
 from tests.databases.pgbouncer import pgbouncer
-from tests.scheduler import ByService
+from tests.scheduler import ByService, slowest_first
 from tests.service import (
     Service,
     in_process,
@@ -44,6 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start the server of this run; the workers of a parallel run share their parent's."""
+    scratch.use_memory()
     given = getattr(config, "workerinput", {}).get("database_url")
     name = config.getoption("database")
     server = databases.KINDS[name](given) if given else databases.open_server(name)
@@ -91,6 +92,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if (only is not None and database not in only.args) or not cell_of(item, database):
             items.remove(item)
             config.hook.pytest_deselected(items=[item])
+    items.sort(key=slowest_first)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

@@ -58,6 +58,8 @@ class Postgres(OwnServer):
             # power.
             "fsync": "off",
             "full_page_writes": "off",
+            # In the server's folder: a killed server leaves its segments of shared memory behind.
+            "dynamic_shared_memory_type": "mmap",
         }
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return [f"{self._programs}/bin/postgres", "-D", f"{folder}/data", "-p", f"{port}", *options]
