@@ -93,6 +93,14 @@ class Service:
         with ThreadPoolExecutor(16) as threads:
             return set(threads.map(ask, range(32)))
 
+    def readiness(self) -> httpx2.Response:
+        """Return the answer of the readiness probe, which a busy machine is asked for again."""
+        for _ in range(10):
+            answer = self.client.get("/health/ready")
+            if "has not answered within" not in answer.text:
+                break
+        return answer
+
     def superuser(self) -> Account:
         address = new_address()
         said = self.command("user", "create", address, "--superuser", "--password-stdin")

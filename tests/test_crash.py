@@ -52,7 +52,7 @@ def test_kill_9_loses_no_answered_write_and_leaves_none_by_half(tmp_path: Path) 
     look_at(tmp_path, answered)
     let_time_pass(tmp_path)
     with (
-        Server(environment, free_port(), 2, tmp_path / "log") as running,
+        Server(environment, free_port(), 1, tmp_path / "log") as running,
         httpx2.Client(base_url=running.url, timeout=60, verify=False) as client,
     ):
         service = Service(client, tmp_path, environment)

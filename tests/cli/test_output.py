@@ -8,7 +8,7 @@ import pytest
 
 from app.schema.revisions import ROOT, head
 from tests.databases import in_database
-from tests.service import PASSWORD, make_environment
+from tests.service import PASSWORD, make_environment, run_command
 
 pytestmark = pytest.mark.only("sqlite")
 
@@ -48,9 +48,8 @@ def test_an_account_is_created_without_a_report(desk: Path, redirection: str) ->
     assert in_database(desk, "SELECT email FROM user_account") == [("arthur@camelot.bt",)]
 
 
-@pytest.mark.parametrize("redirection", [">/dev/full 2>/dev/full", "| true"])
-def test_a_migration_is_done_without_its_report(tmp_path: Path, redirection: str) -> None:
-    done = keystead(tmp_path, "migrate", redirection)
+def test_a_migration_is_done_without_its_report(tmp_path: Path) -> None:
+    done = keystead(tmp_path, "migrate", ">/dev/full 2>/dev/full")
     assert (done.returncode, done.stderr) == (0, b"")
     assert revision(tmp_path) == head()
 
@@ -75,11 +74,17 @@ def test_what_the_encoding_of_a_migration_lacks_is_replaced(tmp_path: Path) -> N
     assert b"0001 users " in done.stdout
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_what_the_encoding_of_a_name_lacks_is_replaced(desk: Path, encoding: str) -> None:
     create = "user create кинг@camelot.bt --password-stdin"
     done = keystead(desk, create, "", PYTHONIOENCODING=encoding)
     assert (done.returncode, done.stderr) == (0, b"")
-    done = keystead(desk, "user list", "", PYTHONIOENCODING=encoding)
+    assert b"@camelot.bt" in done.stdout
+
+
+def test_what_the_encoding_of_a_list_lacks_is_replaced(desk: Path) -> None:
+    create = ["user", "create", "кинг@camelot.bt", "--password-stdin"]
+    run_command(make_environment(desk), *create, stdin=PASSWORD)
+    done = keystead(desk, "user list", "", PYTHONIOENCODING="ascii")
     assert done.returncode == 0
     assert b"@camelot.bt" in done.stdout

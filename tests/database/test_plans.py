@@ -21,7 +21,7 @@ from tests.databases import database_url
 from tests.databases.server import open_engine
 from tests.service import METRICS_TOKEN, TICK_TOKEN, Service, bearer, in_process
 
-ROWS = 20_000  # MySQL reads and sorts a table of a tenth of it
+ROWS = 10_000  # MySQL reads and sorts a table of a fifth of it
 GROWING = ("user_account", "user_session", "mail_message", "tick_run")
 
 

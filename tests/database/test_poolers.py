@@ -58,7 +58,7 @@ def test_clients_share_few_server_connections(through: str, desk: Path) -> None:
             accounts = list(threads.map(lambda _: service.register(), range(24)))
             headers = list(threads.map(service.login, accounts))
         assert {code for one in headers[:3] for code in service.who_am_i(one)} == {200}
-        ready = service.client.get("/health/ready")
+        ready = service.readiness()
         assert ready.json()["status"] == "ok", ready.text
         assert len(execute(database_url(desk), CLIENTS)) <= 3
 

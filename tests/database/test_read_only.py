@@ -180,11 +180,11 @@ def test_readiness_tells_that_the_database_takes_no_writes(
 ) -> None:
     demotion.switch(variable, "ON")
     with start() as service:
-        answer = service.client.get("/health/ready")
+        answer = service.readiness()
         assert answer.status_code == 503
         assert "read-only" in answer.json()["reason"]
         problem = run_command(service.environment, "check", code=1)
         assert "read-only" in " ".join(problem.split())
         demotion.switch(variable, "OFF")
-        answer = service.client.get("/health/ready")
+        answer = service.readiness()
         assert answer.json()["status"] == "ok", answer.text

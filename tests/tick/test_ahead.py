@@ -103,7 +103,7 @@ def test_the_operator_sees_and_resets_it(desk: Path) -> None:
         in_database(desk, f"UPDATE tick_job SET done_through = done_through + {MONTH}")
         said = service.command("tick", "status")
         assert said.count("ahead") >= 3
-        ready = service.client.get("/health/ready").json()
+        ready = service.readiness().json()
         assert any("keystead tick reset" in warning for warning in ready["warnings"])
         answer = service.client.post("/tick", headers=bearer(TICK_TOKEN))
         assert answer.status_code == 500
@@ -112,6 +112,6 @@ def test_the_operator_sees_and_resets_it(desk: Path) -> None:
         said = service.command("tick", "reset")
         assert "mail: was done through" in said
         assert "count" not in said
-        assert service.client.get("/health/ready").json()["warnings"] == []
+        assert service.readiness().json()["warnings"] == []
         assert service.command("tick", "reset") == "no job is ahead\n"
         assert service.client.post("/tick", headers=bearer(TICK_TOKEN)).status_code == 200

@@ -36,7 +36,7 @@ def test_the_calls_with_one_token_are_limited(service: Service) -> None:
 
 def test_a_late_job_is_a_warning(service: Service) -> None:
     def ready() -> list[str]:
-        answer = service.client.get("/health/ready")
+        answer = service.readiness()
         assert answer.status_code == 200
         warnings: list[str] = answer.json()["warnings"]
         return warnings
@@ -60,7 +60,7 @@ def test_a_removed_job_is_not_reported_late(service: Service) -> None:
     assert service.client.post("/tick", headers=bearer(TICK_TOKEN)).status_code == 200
     gone = "UPDATE tick_job SET name = 'gone', done_through = 0 WHERE name = 'mail'"
     in_database(service.folder, gone)
-    assert service.client.get("/health/ready").json() == {
+    assert service.readiness().json() == {
         "status": "ok",
         "reason": None,
         "warnings": [],
