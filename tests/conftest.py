@@ -55,7 +55,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if mode is not None:
         pooler = getattr(config, "workerinput", {}).get("pooler_url")
         if pooler is None:
-            running = pgbouncer(server.address, mode)
+            # In session mode each of our connections holds one: two workers have 44.
+            running = pgbouncer(server.address, mode, default_pool_size="50")
             pooler = running.__enter__()
             config.add_cleanup(partial(_close, running))
         databases.use_pooler(pooler, mode)
