@@ -5,7 +5,7 @@ APIError (status, code, keeps_writes)
 │   └── GrantRefused     400  with RFC 6749's error
 ├── TickBadTime          400
 ├── UnknownJob           400
-├── Unauthorized         401
+├── Unauthorized         401  WWW-Authenticate
 ├── Forbidden            403
 ├── NotFound             404
 ├── LastSuperuser        409
@@ -77,7 +77,15 @@ class UnknownJob(APIError):
 
 
 class Unauthorized(APIError):
+    """No token was sent, or one that is refused: the challenge says which (RFC 6750, section 3)."""
+
     status, code = 401, "Unauthorized"
+
+    def __init__(self, problem: str | None = None) -> None:
+        """`problem`: why the token is refused, in ASCII without quotes; None if none was sent."""
+        super().__init__()
+        refused = f' error="invalid_token", error_description="{problem}"' if problem else ""
+        self.headers = {"WWW-Authenticate": f"Bearer{refused}"}
 
 
 class Forbidden(APIError):

@@ -63,18 +63,30 @@ class Guard(SecurityBase):
         self._superuser = superuser
 
     async def __call__(self, request: Request) -> Principal:
-        principal = None
-        for reader in self._readers:
-            token = reader.read(request)
-            if token is not None:
-                resources: Resources = request.state.resources
-                principal = await load_principal(resources, reader.audience, token)
-                break
+        audience, token = self._read(request)
+        resources: Resources = request.state.resources
+        principal = await load_principal(resources, audience, token)
         if principal is None or not principal.user.is_active:
-            raise Unauthorized
+            raise Unauthorized(_problem(resources, audience, token))
         if self._verified and not principal.user.is_verified:
             raise Forbidden
         if self._superuser and not principal.user.is_superuser:
             raise Forbidden
         request.state.authenticated = (principal.user.id, principal.session_id)
         return principal
+
+    def _read(self, request: Request) -> tuple[str, str]:
+        """Return the first reader's audience and token. Raises Unauthorized if there is none."""
+        for reader in self._readers:
+            token = reader.read(request)
+            if token is not None:
+                return reader.audience, token
+        raise Unauthorized
+
+
+def _problem(resources: Resources, audience: str, token: str) -> str:
+    """Return why a token is refused, for the developer of its client."""
+    expired = resources.signer.expired_at(audience, token)
+    if expired is None:
+        return "The token is invalid, or its session has ended"
+    return f"The token expired at {expired:%Y-%m-%dT%H:%M:%SZ}"

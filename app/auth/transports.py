@@ -16,7 +16,7 @@ class CredentialReader(Protocol):
     """The audience of the tokens that come this way."""
 
     def read(self, request: Request) -> str | None:
-        """Return the token, or None if the request carries no credential of this kind."""
+        """Return the token, which is not empty, or None if the request has none of this kind."""
 
 
 class BearerReader:
@@ -26,7 +26,7 @@ class BearerReader:
 
     def read(self, request: Request) -> str | None:
         scheme, token = get_authorization_scheme_param(request.headers.get("Authorization"))
-        return token if scheme.lower() == "bearer" else None
+        return token or None if scheme.lower() == "bearer" else None
 
 
 READERS: Sequence[CredentialReader] = (BearerReader(),)

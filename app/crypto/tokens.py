@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
@@ -54,13 +54,26 @@ class Signer:
             return None
         return claims if claims["exp"] > clock.now().timestamp() else None
 
-    def _verify(self, audience: str, token: str) -> Mapping[str, Any]:
+    def expired_at(self, audience: str, token: str) -> datetime | None:
+        """Return when a token for `audience` expired (UTC), or None if it is invalid or has not."""
+        if not limits.TOKEN.holds(token):
+            return None
+        try:
+            claims = self._verify(audience, token, also_expired=True)
+        except (jwt.PyJWTError, UnicodeError, RecursionError):
+            return None
+        expires_at = datetime.fromtimestamp(claims["exp"], UTC)
+        return expires_at if expires_at <= clock.now() else None
+
+    def _verify(
+        self, audience: str, token: str, *, also_expired: bool = False
+    ) -> Mapping[str, Any]:
         for secret in self._secrets[:-1]:
             try:
-                return _decode(audience, token, secret)
+                return _decode(audience, token, secret, also_expired=also_expired)
             except jwt.InvalidSignatureError:
                 continue
-        return _decode(audience, token, self._secrets[-1])
+        return _decode(audience, token, self._secrets[-1], also_expired=also_expired)
 
     def fingerprint(self, *parts: str) -> str:
         """Return a keyed digest of `parts` in hex: HMAC-SHA256, RFC 2104."""
@@ -71,14 +84,14 @@ class Signer:
         return any(hmac.compare_digest(text, _digest(key, parts)) for key in self._secrets)
 
 
-def _decode(audience: str, token: str, secret: str) -> Mapping[str, Any]:
+def _decode(audience: str, token: str, secret: str, *, also_expired: bool) -> Mapping[str, Any]:
     return MappingProxyType(
         jwt.decode(
             token,
             secret,
             algorithms=[_ALGORITHM],
             audience=audience,
-            options={"require": ["aud", "exp", "sub"]},
+            options={"require": ["aud", "exp", "sub"], "verify_exp": not also_expired},
         )
     )
 

@@ -36,10 +36,12 @@ def require_bearer_token(
         accepted = tokens(resources.settings)
         if not accepted:
             raise NotFound
-        given = (credentials.credentials if credentials else "").encode()
+        if credentials is None:
+            raise Unauthorized
+        given = credentials.credentials.encode()
         # Compared with each, so that the time does not tell which one matched.
         matches = [hmac.compare_digest(given, one.get_secret_value().encode()) for one in accepted]
         if not any(matches):
-            raise Unauthorized
+            raise Unauthorized("The token is wrong")
 
     return guard

@@ -38,9 +38,6 @@ def _respond(
     headers: Mapping[str, str] | None = None,
     members: Mapping[str, str] | None = None,
 ) -> Response:
-    if status == 401:
-        # RFC 6750, section 3.
-        headers = {"WWW-Authenticate": "Bearer", **(headers or {})}
     return JSONResponse({"detail": detail, **(members or {})}, status, headers)
 
 

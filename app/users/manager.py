@@ -262,10 +262,10 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
             return
         account = locked.get(actor.user_id) if actor.user_id else None
         if account is None or actor.session_id is None or not account.is_active:
-            raise Unauthorized
+            raise Unauthorized("The session has ended")
         # Sessions are revoked under the account's lock, which is held here.
         if not await self.sessions.exists(actor.session_id):
-            raise Unauthorized
+            raise Unauthorized("The session has ended")
         if self._require_verified and not account.is_verified:
             raise Forbidden
         if not (own or account.is_superuser):

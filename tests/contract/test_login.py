@@ -174,16 +174,40 @@ def test_forged_tokens(service: Service, headers: dict[str, str], change: dict[s
     assert answer.status_code == 401
 
 
-@pytest.mark.parametrize(
-    "value",
-    ["", "Bearer", "Bearer x", "Bearer a.b.c", "Basic a2luZzpjYW1lbG90", "Bearer é"],
+REFUSED = (
+    'Bearer error="invalid_token", '
+    'error_description="The token is invalid, or its session has ended"'
 )
-def test_without_a_usable_token(service: Service, value: str) -> None:
+
+
+@pytest.mark.parametrize(
+    ("value", "challenge"),
+    [
+        ("", "Bearer"),
+        ("Bearer", "Bearer"),
+        ("Basic a2luZzpjYW1lbG90", "Bearer"),
+        ("Bearer x", REFUSED),
+        ("Bearer a.b.c", REFUSED),
+        ("Bearer é", REFUSED),
+        (f"Bearer {'x' * 5_000}", REFUSED),
+    ],
+    ids=["empty", "scheme", "basic", "letter", "dots", "accent", "long"],
+)
+def test_the_challenge_tells_no_token_from_a_bad_one(
+    service: Service, value: str, challenge: str
+) -> None:
     headers = [(b"Authorization", value.encode())]
     answer = service.client.get("/users/me", headers=headers)
     assert answer.status_code == 401
     assert answer.json() == {"detail": "Unauthorized"}
-    assert answer.headers["www-authenticate"] == "Bearer"
+    assert answer.headers["www-authenticate"] == challenge
+
+
+def test_the_challenge_for_an_ended_session(service: Service, headers: dict[str, str]) -> None:
+    assert service.client.post("/auth/jwt/logout", headers=headers).status_code == 204
+    for request in ("GET", "PATCH"):
+        answer = service.client.request(request, "/users/me", headers=headers, json={})
+        assert answer.headers["www-authenticate"] == REFUSED
 
 
 def test_the_scheme_in_any_case_and_never_in_the_query(

@@ -22,6 +22,10 @@ DEMOTED = (
     "::test_a_superuser_who_lost_the_right_meanwhile_changes_no_account[is_superuser-403-PATCH-change0]"
 )
 BOUND = "tests/crypto/test_passwords.py::test_hashes_beyond_the_queue_are_refused"
+CHALLENGE = (
+    "tests/contract/test_login.py::test_the_challenge_tells_no_token_from_a_bad_one[in-process-{}]"
+)
+EXPIRED = "tests/sessions/test_store.py::test_a_session_expires_by_its_row_and_by_its_token"
 NICE = "tests/crypto/test_passwords.py::test_hashes_run_at_low_priority"
 
 MUTANTS = [
@@ -108,6 +112,39 @@ MUTANTS = [
         ("sqlite", "postgres"),
         DEMOTED,
         "200 == 403",
+    ),
+    Mutant(
+        "a refused token that is challenged like none",
+        [
+            Edit(
+                GUARD,
+                "raise Unauthorized(_problem(resources, audience, token))",
+                "raise Unauthorized",
+            )
+        ],
+        ("sqlite",),
+        CHALLENGE.format("letter"),
+        "Bearer",
+    ),
+    Mutant(
+        "an empty token that is challenged as refused",
+        [Edit("app/auth/transports.py", "token or None if", "token if")],
+        ("sqlite",),
+        CHALLENGE.format("scheme"),
+        "Bearer",
+    ),
+    Mutant(
+        "a challenge without the time at which the token expired",
+        [
+            Edit(
+                "app/crypto/tokens.py",
+                "self._verify(audience, token, also_expired=True)",
+                "self._verify(audience, token)",
+            )
+        ],
+        ("sqlite",),
+        EXPIRED,
+        "assert",
     ),
     Mutant(
         "hashes without a bound",

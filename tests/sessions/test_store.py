@@ -1,9 +1,10 @@
 """Sessions: expiry, revocation and purge."""
 
 import json
+import re
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,12 @@ def test_a_session_expires_by_its_row_and_by_its_token(tmp_path: Path) -> None:
         while service.client.get("/users/me", headers=headers).status_code == 200:
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        assert service.client.get("/users/me", headers=headers).status_code == 401
+        challenge = service.client.get("/users/me", headers=headers).headers["WWW-Authenticate"]
+        said = r'Bearer error="invalid_token", error_description="The token expired at (.+Z)"'
+        found = re.fullmatch(said, challenge)
+        assert found, challenge
+        ago = clock.now() - datetime.fromisoformat(found[1])
+        assert timedelta(0) <= ago < timedelta(minutes=1)
 
 
 def test_an_expired_row_ends_a_valid_token(
