@@ -14,7 +14,7 @@ import pytest
 
 from app.schema.revisions import ROOT, head
 from app.settings.model import Settings
-from tests.databases import in_database
+from tests.databases import copy_database, in_database
 from tests.service import JOB_NAMES, PASSWORD, in_process, make_environment, over_tcp, run_command
 
 
@@ -443,8 +443,11 @@ def test_invalid_arguments_print_no_traceback(
 @pytest.mark.only("sqlite")
 @pytest.mark.parametrize("arguments", [["migrate"], ["check"], ["user", "list"], ["tick"]])
 def test_a_command_builds_its_settings_once(
-    desk: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+    folder: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:
+    """`migrate` on an empty database."""
+    if arguments != ["migrate"]:
+        copy_database(migrated, folder)
     built = []
     build = Settings.__init__
 
@@ -453,7 +456,7 @@ def test_a_command_builds_its_settings_once(
         build(self, **values)
 
     monkeypatch.setattr(Settings, "__init__", count)
-    run_command(make_environment(desk), *arguments)
+    run_command(make_environment(folder), *arguments)
     assert len(built) == 1
 
 

@@ -65,7 +65,7 @@ MUTANTS = [
         ],
         POSTGRES,
         f"{POOLERS}::test_clients_share_few_server_connections[transaction]",
-        "503",
+        "503|DATABASE_UNAVAILABLE",
     ),
     Mutant(
         "time limits that are left to the pooler's next client",
