@@ -7,6 +7,7 @@ from fastapi.staticfiles import StaticFiles
 
 from app import health, scrape
 from app.auth import reset, verify
+from app.auth.forward import forward_router
 from app.auth.guard import Guard
 from app.auth.login import login_router
 from app.auth.me import me_router
@@ -32,6 +33,7 @@ def add_routes(app: FastAPI, settings: Settings) -> None:
     # most requests.
     app.router.routes.extend(me_router(authenticated).routes)
     app.include_router(login_router(authenticated), prefix="/auth/jwt")
+    app.include_router(forward_router(authenticated), prefix="/auth")
     for public in (registration.router, verify.router, reset.router):
         app.include_router(public, prefix="/auth")
     for guarded in (admin.router, ticks.router):

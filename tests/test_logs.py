@@ -1,16 +1,12 @@
 """The log: each request, and no secret."""
 
-import json
 import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
 
 import httpx2
 import pytest
@@ -18,11 +14,11 @@ import pytest
 from app.schema.revisions import head
 from tests.databases import in_database
 from tests.databases.server import free_port
+from tests.log import Log
 from tests.service import (
     PASSWORD,
     SECRET,
     TICK_TOKEN,
-    WAIT_SECONDS,
     Service,
     bearer,
     make_environment,
@@ -52,34 +48,6 @@ def development(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("development")
     with over_tcp(folder, environment="development", log_level="DEBUG") as service:
         yield service
-
-
-class Log:
-    """What a server logs from now on."""
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
-        self._path = service.folder / "log"
-        self._start = self._path.stat().st_size
-
-    def wait_for(self, text: str) -> str:
-        """Return the log once it has `text`."""
-        deadline = time.monotonic() + WAIT_SECONDS
-        while text not in (log := self._path.read_bytes()[self._start :].decode()):
-            assert time.monotonic() < deadline, log
-            time.sleep(0.02)
-        return log
-
-    def read(self) -> str:
-        """Return the log of every request that was answered."""
-        last = f"/{uuid4()}"
-        self._service.client.get(last)
-        return self.wait_for(last)
-
-    def requests(self) -> list[dict[str, Any]]:
-        """Return the entries of the requests that were answered, from a log in JSON."""
-        lines = [line for line in self.read().splitlines() if '"event": "request"' in line]
-        return [json.loads(line) for line in lines][:-1]
 
 
 @pytest.mark.parametrize("environment", ["production", "development"])

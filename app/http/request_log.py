@@ -16,6 +16,8 @@ from app.metrics.recorder import Recorder, bounded_method
 
 log = structlog.get_logger()
 
+FIELDS = "log_fields"
+"""The key in a request's state of what its route adds to the log entry, by name."""
 GONE = 499
 """nginx's status of a request whose client has gone before it was answered."""
 
@@ -38,6 +40,8 @@ class RequestLogMiddleware:
         started = time.perf_counter()
         request_id = new_id().hex
         status: int | None = None
+        fields: dict[str, object] = {}
+        scope["state"][FIELDS] = fields
         is_probe = scope["path"].removeprefix(scope.get("root_path", "")) in self.probes
 
         async def send_with_id(message: Message) -> None:
@@ -72,4 +76,5 @@ class RequestLogMiddleware:
                     ms=round(seconds * 1000, 1),
                     client=(scope.get("client") or [None])[0],
                     pid=os.getpid(),
+                    **fields,
                 )

@@ -19,6 +19,7 @@ OPERATIONS = {
     ("patch", "/users/{id}"): ("update_user", "200 400 401 403 404 409 422"),
     ("delete", "/users/{id}"): ("delete_user", "204 401 403 404 409 422"),
     ("get", "/users"): ("list_users", "200 401 403 422"),
+    ("get", "/auth/forward"): ("forward", "200 401"),
     ("post", "/tick"): ("tick", "200 400 401 404 409 422 429 500"),
     ("get", "/metrics"): ("get_metrics", "200 401 404"),
     ("get", "/admin/ticks"): ("list_jobs", "200 401 403"),
@@ -49,6 +50,7 @@ def test_a_verified_address_may_be_required(strict_service: Service) -> None:
         ("get", "/users/me"),
         ("patch", "/users/me"),
         ("post", "/auth/jwt/logout"),
+        ("get", "/auth/forward"),
     ]:
         assert "403" in paths[path][method]["responses"]
 
@@ -128,7 +130,9 @@ def test_the_security_scheme(service: Service) -> None:
         if {"OAuth2PasswordBearer": []} in operation.get("security", [])
     }
     assert guarded == {
-        key for key in OPERATIONS if key[1].startswith(("/users", "/admin", "/auth/jwt/logout"))
+        key
+        for key in OPERATIONS
+        if key[1].startswith(("/users", "/admin", "/auth/jwt/logout", "/auth/forward"))
     }
 
 

@@ -3,6 +3,8 @@
 from tests.mutants.planted import DATABASE, MYSQLS, Edit, Mutant
 
 GUARD = "app/auth/guard.py"
+FORWARD = "app/auth/forward.py"
+FORWARDED = "tests/contract/test_forward.py"
 POSTGRESQL = "app/database/postgresql.py"
 MANAGER = "app/users/manager.py"
 READS = "    rows = await resources.database.read("
@@ -112,6 +114,20 @@ MUTANTS = [
         ("sqlite", "postgres"),
         DEMOTED,
         "200 == 403",
+    ),
+    Mutant(
+        "an address beyond ASCII in a header",
+        [Edit(FORWARD, "quote(user.email, safe=_PLAIN)", "user.email")],
+        ("sqlite",),
+        f"{FORWARDED}::test_every_address_fits_into_a_header[in-process-beyond ASCII]",
+        "500|assert|KeyError",
+    ),
+    Mutant(
+        "a query of another application's in the log",
+        [Edit(FORWARD, 'uri.partition("?")[0]', "uri")],
+        ("sqlite",),
+        "tests/auth/test_forward.py::test_the_application_is_told_the_account",
+        "hush",
     ),
     Mutant(
         "a refused token that is challenged like none",
