@@ -10,8 +10,10 @@ from zlib import crc32
 
 import pytest
 
+from tests.databases import KINDS
+
 TRANSPORTS = ("in-process", "tcp", "lambda")
-DATABASES = ("sqlite", "postgres", "mysql", "mariadb")
+DATABASES = tuple(KINDS)
 
 
 def transport_of(test: str, database: str) -> str:

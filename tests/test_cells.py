@@ -5,10 +5,15 @@ from collections import Counter
 import pytest
 
 from tests.cells import DATABASES, TRANSPORTS, transport_of
+from tests.conftest import RUNS
 
 pytestmark = pytest.mark.only("sqlite")
 
 NAMES = [f"tests/contract/test_input.py::test_a_body[{case}]" for case in range(300)]
+
+
+def test_no_transport_is_left_out() -> None:
+    assert set(TRANSPORTS) == set(RUNS)
 
 
 @pytest.mark.parametrize("name", NAMES[:10])
