@@ -6,7 +6,10 @@ APIError (status, code, keeps_writes)
 ├── TickBadTime          400
 ├── UnknownJob           400
 ├── Unauthorized         401  WWW-Authenticate
+├── RefreshTokenInvalid  401  WWW-Authenticate, RFC 6749's error
+│   └── RefreshTokenReused    keeps its writes
 ├── Forbidden            403
+├── CSRFFailed           403
 ├── NotFound             404
 ├── LastSuperuser        409
 ├── TickRunning          409  Retry-After
@@ -88,8 +91,34 @@ class Unauthorized(APIError):
         self.headers = {"WWW-Authenticate": f"Bearer{refused}"}
 
 
+class RefreshTokenInvalid(APIError):
+    """A refresh token is not one of ours, or its session has ended (RFC 6749, section 5.2)."""
+
+    status, code = 401, "REFRESH_TOKEN_INVALID"
+    description = "The token is invalid, or its session has ended. Log in again."
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.headers = {"WWW-Authenticate": 'Bearer error="invalid_grant"'}
+        self.members = {"error": "invalid_grant", "error_description": self.description}
+
+
+class RefreshTokenReused(RefreshTokenInvalid):
+    """A refresh token was used before: by a thief, or by its owner after one."""
+
+    code = "REFRESH_TOKEN_REUSED"
+    keeps_writes = True
+    description = "The token was used before, so its session was ended. Log in again."
+
+
 class Forbidden(APIError):
     status, code = 403, "Forbidden"
+
+
+class CSRFFailed(APIError):
+    """A page of another site caused the request, whose cookie the browser sent along."""
+
+    status, code = 403, "CSRF_FAILED"
 
 
 class NotFound(APIError):

@@ -5,6 +5,7 @@ from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit import record
 from app.mail import outbox
 from app.resources import Resources
 from app.sessions import store
@@ -47,16 +48,18 @@ async def mail(context: JobContext) -> dict[str, int]:
 
 
 async def purge(context: JobContext) -> dict[str, int]:
-    """Delete expired sessions, finished messages and old runs, in batches.
+    """Delete expired sessions, finished messages, old runs and old events, in batches.
 
-    Sessions that a clock which was ahead has opened are shortened.
+    Sessions that a clock which was ahead has prolonged are shortened.
     """
-    lifetime = context.resources.settings.session_seconds
+    settings = context.resources.settings
+    lifetime = min(settings.session_idle_seconds, settings.session_seconds)
     return {
         "sessions": await _in_batches(context, store.purge),
         "sessions_shortened": await _in_batches(context, partial(store.shorten, lifetime=lifetime)),
         "messages": await _in_batches(context, outbox.purge),
         "runs": await _in_batches(context, runs.purge),
+        "events": await _in_batches(context, partial(record.purge, days=settings.audit_days)),
     }
 
 

@@ -34,3 +34,6 @@ CURSOR = Longest(1_708, 1_708)
 ID = Longest(64, 64)
 TIME = Longest(64, 64)
 CONTENT_TYPE = Longest(512, 1_024)
+IP = Longest(45, 45)
+USER_AGENT = Longest(512, 2_048)
+"""Of a longer one, the beginning is kept."""

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from starlette.middleware.errors import ServerErrorMiddleware
 
 from app import health
+from app.auth.last_seen import LastSeenMiddleware
 from app.health import ReadinessCheck
 from app.http.allowed_origins import AllowedOriginsMiddleware
 from app.http.base_path import BasePathMiddleware
@@ -45,6 +46,7 @@ _HAS_TELEMETRY = find_spec("opentelemetry.sdk") is not None
 _TAGS = [
     {"name": "auth", "description": "Registration, log-in, and what mails ask for."},
     {"name": "users", "description": "The own account; all accounts, for superusers."},
+    {"name": "services", "description": "Tokens, for other services that authenticate users."},
     {"name": "tick", "description": "Periodic jobs, their runs, and metrics."},
     {"name": "health", "description": "Probes."},
 ]
@@ -82,6 +84,8 @@ def create_app(settings: Settings) -> FastAPI:
         app.add_middleware(BasePathMiddleware, prefix=settings.base_path)
     probes = [prefix + path for prefix in ("", settings.base_path) for path in health.PATHS]
     app.add_middleware(RequestLogMiddleware, probes=probes)
+    # Outside of the log, whose durations end with the answer.
+    app.add_middleware(LastSeenMiddleware)
     add_exception_handlers(app)
     add_routes(app, settings)
     app.openapi = document(app, settings)  # type: ignore[method-assign]

@@ -1,5 +1,6 @@
 """The tables of every feature, in one metadata."""
 
+from app.audit.tables import AuditEvent
 from app.database.base import Base
 from app.mail.tables import MailMessage
 from app.sessions.tables import UserSession
@@ -13,6 +14,7 @@ TABLES = frozenset(metadata.tables)
 
 __all__ = [
     "TABLES",
+    "AuditEvent",
     "MailMessage",
     "TickCounter",
     "TickJob",

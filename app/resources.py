@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from app.crypto.access_tokens import AccessTokens, signing_keys
 from app.crypto.passwords import Passwords
+from app.crypto.refresh_tokens import RefreshTokens
 from app.crypto.tokens import Signer
 from app.database.engine import Database
 from app.settings.model import Settings
@@ -19,6 +21,8 @@ class Resources:
     database: Database
     passwords: Passwords
     signer: Signer
+    access_tokens: AccessTokens
+    refresh_tokens: RefreshTokens
     mail_waiting: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when mail was committed to the outbox: the courier of this process delivers it."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -31,9 +35,22 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     passwords = Passwords(settings)
     try:
         async with _database(settings) as database:
-            yield Resources(settings, database, passwords, Signer(*settings.signing_keys()))
+            yield _resources(settings, database, passwords)
     finally:
         passwords.close()
+
+
+def _resources(settings: Settings, database: Database, passwords: Passwords) -> Resources:
+    secrets = settings.secret_keys()
+    keys = signing_keys(settings.private_keys(), secrets)
+    return Resources(
+        settings,
+        database,
+        passwords,
+        Signer(*secrets),
+        AccessTokens(keys, settings.base_url, settings.access_audience),
+        RefreshTokens(*secrets),
+    )
 
 
 @asynccontextmanager

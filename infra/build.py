@@ -16,10 +16,9 @@ REQUIREMENTS = ROOT / "requirements" / "lambda.txt"
 OURS = ("handler.py", "app", "migrations")
 # pip's names of Lambda's architectures.
 PLATFORMS = {"arm64": "aarch64", "x86_64": "x86_64"}
-# cryptography: aiomysql logs in with it. PyJWT imports it if installed, but signs with SHA-256.
 DRIVERS = {
     "postgresql": {"asyncpg"},
-    "mysql": {"aiomysql", "pymysql", "cryptography"},
+    "mysql": {"aiomysql", "pymysql"},
     "sqlite": {"aiosqlite"},
 }
 # Only fastapi-utils' timing imports it, and there is no wheel for arm64.

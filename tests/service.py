@@ -32,6 +32,7 @@ from tests.databases.server import free_port
 SECRET = "a-secret-that-only-tests-know-32-characters-or-more"
 TICK_TOKEN = "a-token-that-only-tests-know"
 METRICS_TOKEN = "another-token-that-only-tests-know"
+SERVICE_TOKEN = "a-third-token-that-only-tests-know"
 PASSWORD = "excalibur 1"
 WAIT_SECONDS = 60
 # Those of `app/jobs.py`, so that a job of the project's owner breaks no test.
@@ -190,6 +191,7 @@ def make_environment(folder: Path, **settings: str) -> dict[str, str]:
         "KEYSTEAD_SECRET_KEY": SECRET,
         "KEYSTEAD_TICK_TOKEN": TICK_TOKEN,
         "KEYSTEAD_METRICS_TOKEN": METRICS_TOKEN,
+        "KEYSTEAD_SERVICE_TOKEN": SERVICE_TOKEN,
         # Cheap hashes: these tests do not measure them.
         "KEYSTEAD_ARGON2_MEMORY_KIB": "64",
         **{f"KEYSTEAD_{name.upper()}": value for name, value in settings.items()},

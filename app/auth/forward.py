@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from app.auth.guard import Guard
 from app.auth.principal import Principal
-from app.http.answers import UNAUTHORIZED
+from app.http.answers import CSRF_FAILED, UNAUTHORIZED
 from app.http.request_log import FIELDS
 
 _PLAIN = punctuation.replace("%", "")
@@ -45,6 +45,11 @@ async def log_original_request(request: Request) -> None:
     getattr(request.state, FIELDS).update(original_method=method, original_path=uri)
 
 
+def original_method(request: Request) -> str:
+    """Return the method that the proxy was asked for, as it is protected like our own routes."""
+    return _header(request, _ORIGINAL_METHOD) or request.method
+
+
 def _header(request: Request, names: tuple[str, ...]) -> str | None:
     """Return the beginning of the first of the headers that the request has."""
     found = next((request.headers[name] for name in names if name in request.headers), None)
@@ -60,7 +65,7 @@ def forward_router(guard: Guard) -> APIRouter:
         name="auth:forward",
         summary="Authenticate a request for a proxy",
         response_class=Response,
-        responses={200: _AUTHENTICATED, 401: UNAUTHORIZED},
+        responses={200: _AUTHENTICATED, 401: UNAUTHORIZED, 403: CSRF_FAILED},
         dependencies=[Depends(log_original_request)],
     )
     async def forward(principal: Annotated[Principal, Depends(guard)]) -> Response:

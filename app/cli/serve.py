@@ -37,7 +37,7 @@ def serve(
             served = f"http://{_in_url(host)}:{sockets[0].getsockname()[1]}"
             os.environ["KEYSTEAD_BASE_URL"] = served
             settings = settings.model_copy(update={"base_url": served})
-        settings.signing_keys()
+        settings.secret_keys()
         migrate_unless_newer(settings)
         configure_logging(settings.log_level, as_json=settings.is_production)
         say(f"Keystead: [bold]{settings.base_url}[/] (try {settings.base_url}/docs)")

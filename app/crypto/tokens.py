@@ -1,22 +1,22 @@
-"""Signed tokens."""
+"""Signed tokens that only this service reads."""
 
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
-from functools import lru_cache
-from types import MappingProxyType
+from collections.abc import Iterable
+from datetime import datetime
+from functools import cache
 from typing import Any
 
 import jwt
+from jwt.types import Options
 
-from app import clock, limits
+from app import limits
+from app.crypto.keys import derive_key
+from app.crypto.token_reader import Claims, TokenReader
 
 _ALGORITHM = "HS256"
-
-# Verified tokens that are cached, of some 1,100 bytes each.
-_CACHED = 10_000
+_OPTIONS: Options = {"require": ["aud", "exp", "sub"], "verify_exp": False, "verify_iat": False}
 
 # White space and characters without a width, which no token has.
 _FOLDS = re.compile("[\\s\u00ad\u200b-\u200d\u2060\ufeff]+")
@@ -31,70 +31,60 @@ def unfold(token: str) -> str:
 
 
 class Signer:
-    """Signs and reads JSON Web Tokens (RFC 7519), each for one audience."""
+    """Signs and reads JSON Web Tokens (RFC 7519), each with the key and audience of a purpose."""
 
     def __init__(self, secret: str, *others: str) -> None:
         """`secret` signs. Tokens and fingerprints of `others` are valid too, for a rotation."""
         self._secrets = (secret, *others)
-        # A valid signature stays valid; the expiry is checked on every call.
-        self._verified = lru_cache(_CACHED)(self._verify)
+        self._keys = cache(self._derive_keys)
+        self._reader = TokenReader(self._decode)
 
-    def sign(self, audience: str, expires_at: datetime, **claims: str) -> str:
-        """Return a token with `claims`, valid for `audience` until `expires_at` (aware, UTC)."""
-        payload = {**claims, "aud": audience, "exp": expires_at}
-        return jwt.encode(payload, self._secrets[0], algorithm=_ALGORITHM)
+    def sign(self, purpose: str, expires_at: datetime, **claims: str) -> str:
+        """Return a token with `claims`, valid for `purpose` until `expires_at` (aware, UTC)."""
+        payload = {**claims, "aud": purpose, "exp": expires_at}
+        return jwt.encode(payload, self._keys(purpose)[0], algorithm=_ALGORITHM)
 
-    def verify(self, audience: str, token: str) -> Mapping[str, Any] | None:
-        """Return the claims of a token that is valid for `audience` now, or None."""
-        if not limits.TOKEN.holds(token):
-            return None
-        try:
-            claims = self._verified(audience, token)
-        except (jwt.PyJWTError, UnicodeError, RecursionError):
-            return None
-        return claims if claims["exp"] > clock.now().timestamp() else None
+    def verify(self, purpose: str, token: str) -> Claims | None:
+        """Return the claims of a token that is valid for `purpose` now, or None."""
+        return self._reader.read(purpose, token)
 
-    def expired_at(self, audience: str, token: str) -> datetime | None:
-        """Return when a token for `audience` expired (UTC), or None if it is invalid or has not."""
-        if not limits.TOKEN.holds(token):
-            return None
-        try:
-            claims = self._verify(audience, token, also_expired=True)
-        except (jwt.PyJWTError, UnicodeError, RecursionError):
-            return None
-        expires_at = datetime.fromtimestamp(claims["exp"], UTC)
-        return expires_at if expires_at <= clock.now() else None
-
-    def _verify(
-        self, audience: str, token: str, *, also_expired: bool = False
-    ) -> Mapping[str, Any]:
-        for secret in self._secrets[:-1]:
-            try:
-                return _decode(audience, token, secret, also_expired=also_expired)
-            except jwt.InvalidSignatureError:
-                continue
-        return _decode(audience, token, self._secrets[-1], also_expired=also_expired)
+    def expired_at(self, purpose: str, token: str) -> datetime | None:
+        """Return when a token for `purpose` expired (UTC), or None if it is invalid or has not."""
+        return self._reader.expired_at(purpose, token)
 
     def fingerprint(self, *parts: str) -> str:
         """Return a keyed digest of `parts` in hex: HMAC-SHA256, RFC 2104."""
-        return _digest(self._secrets[0], parts)
+        return _digest(self._keys("fingerprint")[0], parts)
 
     def is_fingerprint(self, text: str, *parts: str) -> bool:
         """Return whether `text` is the keyed digest of `parts`."""
-        return any(hmac.compare_digest(text, _digest(key, parts)) for key in self._secrets)
+        keys = self._keys("fingerprint")
+        return any(hmac.compare_digest(text, _digest(key, parts)) for key in keys)
+
+    def _derive_keys(self, purpose: str) -> list[bytes]:
+        """Return the keys for `purpose`: the one that signs, and those that are valid too.
+
+        The secrets themselves are among the latter: releases before 0009 signed with them.
+        """
+        derived = [derive_key(secret, purpose) for secret in self._secrets]
+        return derived + [secret.encode() for secret in self._secrets]
+
+    def _decode(self, purpose: str, token: str) -> dict[str, Any]:
+        *others, last = self._keys(purpose)
+        for key in others:
+            try:
+                return _decode(purpose, token, key)
+            except jwt.InvalidSignatureError:
+                continue
+        return _decode(purpose, token, last)
 
 
-def _decode(audience: str, token: str, secret: str, *, also_expired: bool) -> Mapping[str, Any]:
-    return MappingProxyType(
-        jwt.decode(
-            token,
-            secret,
-            algorithms=[_ALGORITHM],
-            audience=audience,
-            options={"require": ["aud", "exp", "sub"], "verify_exp": not also_expired},
-        )
+def _decode(purpose: str, token: str, key: bytes) -> dict[str, Any]:
+    claims: dict[str, Any] = jwt.decode(
+        token, key, algorithms=[_ALGORITHM], audience=purpose, options=_OPTIONS
     )
+    return claims
 
 
-def _digest(secret: str, parts: Iterable[str]) -> str:
-    return hmac.new(secret.encode(), "\0".join(parts).encode(), hashlib.sha256).hexdigest()
+def _digest(key: bytes, parts: Iterable[str]) -> str:
+    return hmac.new(key, "\0".join(parts).encode(), hashlib.sha256).hexdigest()

@@ -48,14 +48,37 @@ def answer(
     }
 
 
+def token_refusal(
+    name: str,
+    description: str,
+    detail: Schema,
+    example: Any,
+    *errors: str,
+    headers: dict[str, Any] | None = None,
+) -> Answer:
+    """Return an error of a token endpoint, with RFC 6749's members (section 5.2).
+
+    `errors`: the values that its `error` can have.
+    """
+    members: dict[str, tuple[Schema, Any]] = {
+        "error": ({"type": "string", "enum": list(errors)}, errors[0]),
+        "error_description": ({"type": "string"}, "For people."),
+    }
+    return answer(name, description, detail, example, headers, members)
+
+
+CHALLENGE = {
+    "WWW-Authenticate": {"description": "RFC 6750, section 3.", "schema": {"type": "string"}}
+}
 UNAUTHORIZED = refusal(
     "UnauthorizedError",
     "Missing or invalid token, or an inactive account.",
     ["Unauthorized"],
-    {"WWW-Authenticate": {"description": "RFC 6750, section 3.", "schema": {"type": "string"}}},
+    CHALLENGE,
 )
 WRONG_TOKEN = {**UNAUTHORIZED, "description": "Missing or wrong token."}
 FORBIDDEN = refusal("ForbiddenError", "Not a superuser.", ["Forbidden"])
+CSRF_FAILED = refusal("CSRFError", "A page of another site sent the request.", ["CSRF_FAILED"])
 UNVERIFIED = {**FORBIDDEN, "description": "The account's address is not verified."}
 _NOT_FOUND = refusal("NotFoundError", "", ["Not Found"])
 NO_TOKEN_SET = {**_NOT_FOUND, "description": "No token is configured."}

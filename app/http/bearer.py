@@ -2,7 +2,7 @@
 
 import hmac
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -12,13 +12,13 @@ from app.errors import NotFound, Unauthorized
 from app.http.dependencies import ResourcesDep
 from app.settings.model import Settings
 
+BearerGuard: TypeAlias = Callable[..., Awaitable[None]]
+
 INTERNAL_REQUEST = "keystead.internal_request"
 """The key of an ASGI scope that this process made itself: it needs no token."""
 
 
-def require_bearer_token(
-    scheme: str, tokens: Callable[[Settings], list[SecretStr]]
-) -> Callable[..., Awaitable[None]]:
+def require_bearer_token(scheme: str, tokens: Callable[[Settings], list[SecretStr]]) -> BearerGuard:
     """Return a dependency that requires one of `tokens` as bearer token (RFC 6750, section 2.1).
 
     `scheme`: its name in OpenAPI. The dependency raises Unauthorized, and NotFound if the setting

@@ -3,7 +3,13 @@
 from typing import Any
 
 EXAMPLES: dict[str, Any] = {
-    "AccessToken": {"access_token": "eyJ…", "token_type": "bearer", "expires_in": 86_400},
+    "AccessToken": {
+        "access_token": "eyJ…",
+        "token_type": "bearer",
+        "expires_in": 3_600,
+        "refresh_token": "kr_…",
+        "refresh_expires_in": 1_209_600,
+    },
     "UserRegister": {"email": "king@camelot.bt", "password": "excalibur"},
     "UserRead": {
         "id": "01a2041d-06b3-727a-8645-494f6799080f",

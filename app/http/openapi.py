@@ -15,6 +15,7 @@ from app.settings.model import Settings
 Document = dict[str, Any]
 
 _SESSION: dict[str, list[str]] = {"OAuth2PasswordBearer": []}
+_COOKIE: dict[str, list[str]] = {"SessionCookie": []}
 _WITHOUT_DATABASE = "health"  # a tag
 _PREFIX = "#/components/schemas/"
 
@@ -33,6 +34,12 @@ def document(app: FastAPI, settings: Settings) -> Callable[[], Document]:
         for method, operation in _operations(found):
             _add_common_answers(method, operation, settings)
             _state_null(operation)
+            _offer_cookie(operation)
+        found["components"]["securitySchemes"]["SessionCookie"] = {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": settings.cookie_name,
+        }
         _name_schemas(found)
         _complete_schemas(found)
         if settings.base_path:
@@ -58,6 +65,12 @@ def _add_common_answers(method: str, operation: Document, settings: Settings) ->
     if _WITHOUT_DATABASE not in operation["tags"]:
         common["503"] = answers.UNAVAILABLE
     operation["responses"] = dict(sorted((deepcopy(common) | listed).items()))
+
+
+def _offer_cookie(operation: Document) -> None:
+    """A session's cookie does where its access token does."""
+    if _SESSION in operation.get("security", []):
+        operation["security"].append(_COOKIE)
 
 
 def _state_null(operation: Document) -> None:

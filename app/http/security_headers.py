@@ -11,6 +11,10 @@ _HEADERS = [
 ]
 
 
+# Answers depend on who asks; those that do not have an ETag.
+_VARY = (b"vary", b"Authorization, Cookie")
+
+
 class SecurityHeadersMiddleware:
     """Adds the default security headers that a route has not set."""
 
@@ -26,6 +30,8 @@ class SecurityHeadersMiddleware:
                 cache = b"no-cache" if b"etag" in chosen else b"no-store"
                 defaults = [*_HEADERS, (b"cache-control", cache)]
                 headers.extend(header for header in defaults if header[0] not in chosen)
+                if b"etag" not in chosen:
+                    headers.append(_VARY)
             await send(message)
 
         await self.app(scope, receive, send_with_headers)

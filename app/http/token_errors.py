@@ -8,7 +8,21 @@ from typing import Any
 
 from starlette.types import Scope
 
-TOKEN_PATHS = ("/auth/jwt/login",)
+_PASSWORD = "Send username and password as application/x-www-form-urlencoded."  # noqa: S105
+_REFRESH = "Send refresh_token as JSON, or with grant_type=refresh_token as a form."
+_FORM = "Send the fields as application/x-www-form-urlencoded."
+_REMEDIES = {
+    "/auth/jwt/login": _PASSWORD,
+    "/auth/cookie/login": _PASSWORD,
+    "/auth/jwt/refresh": _REFRESH,
+    "/auth/token": _FORM,
+    "/auth/introspect": _FORM,
+    "/auth/revoke": _FORM,
+}
+_GRANTS = {
+    "/auth/jwt/refresh": "refresh_token",
+    "/auth/token": "password or grant_type=refresh_token",
+}
 
 
 def members(
@@ -19,11 +33,9 @@ def members(
     `invalid`: where the request's fields were invalid.
     """
     path = scope["path"].removeprefix(scope.get("root_path", ""))
-    if path not in TOKEN_PATHS or status >= 500:
+    if path not in _REMEDIES or status >= 500:
         return {}
     if ("body", "grant_type") in invalid:
-        return {"error": "unsupported_grant_type", "error_description": "Send grant_type=password."}
-    return {
-        "error": "invalid_request",
-        "error_description": "Send username and password as application/x-www-form-urlencoded.",
-    }
+        remedy = f"Send grant_type={_GRANTS.get(path, 'password')}."
+        return {"error": "unsupported_grant_type", "error_description": remedy}
+    return {"error": "invalid_request", "error_description": _REMEDIES[path]}

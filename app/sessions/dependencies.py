@@ -10,7 +10,7 @@ from app.sessions.store import SessionStore
 
 async def get_session_store(resources: ResourcesDep, session: SessionDep) -> SessionStore:
     """Return the sessions, within the request's transaction."""
-    return SessionStore(session, resources.signer, resources.settings.session_seconds)
+    return SessionStore(session, resources)
 
 
 SessionStoreDep = Annotated[SessionStore, Depends(get_session_store)]

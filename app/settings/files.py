@@ -12,9 +12,11 @@ SECRET_SETTINGS = (
     "database_url",
     "migrate_database_url",
     "secret_key",
+    "signing_key",
     "mail_url",
     "tick_token",
     "metrics_token",
+    "service_token",
 )
 """The settings that `KEYSTEAD_<NAME>_FILE` may give: those that hold a key or a password."""
 

@@ -1,7 +1,7 @@
 """The settings: KEYSTEAD_* variables, or the same names in a .env file."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import unquote, urlsplit
 
 from pydantic import (
@@ -24,6 +24,9 @@ from app.settings.database_url import with_credentials, with_driver
 from app.settings.development_secret import SECRET_MIN_LENGTH, development_secret
 from app.settings.files import FilesSource
 from app.settings.sources import SecretsSource, read_members
+
+if TYPE_CHECKING:
+    from app.settings.private_keys import PrivateKey
 
 TEN_YEARS = 315_360_000  # seconds
 
@@ -74,6 +77,19 @@ class Settings(BaseSettings):
         "one signs, tokens of the others are valid too. Development creates one in `var/`; "
         "production refuses to start without it.",
     )
+    signing_key: Annotated[SecretStr, AfterValidator(texts.private_keys)] | None = Field(
+        None,
+        description="Private key in PEM that signs access tokens: Ed25519, P-256 or RSA. With "
+        "several, the first one signs, tokens of the others are valid too. By default an Ed25519 "
+        "key is derived from each of `KEYSTEAD_SECRET_KEY`.",
+    )
+    audience: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="The audience of access tokens, which other services expect; by default "
+        "`KEYSTEAD_BASE_URL`.",
+    )
     base_url: Annotated[str, AfterValidator(texts.base_url)] = Field(
         "http://127.0.0.1:8080",
         description="The public address of this service, with the path that a proxy serves it "
@@ -117,6 +133,11 @@ class Settings(BaseSettings):
         [],
         description="Bearer token of `GET /metrics`; two, as above. Empty: the route answers 404.",
     )
+    service_token: Annotated[list[BearerToken], NoDecode] = Field(
+        [],
+        description="Bearer token with which other services ask `POST /auth/introspect`; two, as "
+        "above. Empty: the route answers 404.",
+    )
     tick_seconds: int = Field(
         10,
         ge=0,
@@ -124,8 +145,23 @@ class Settings(BaseSettings):
         description="Period in seconds of jobs without one of their own. 0: no local loop, "
         "an external scheduler calls `POST /tick` or `keystead tick`; the period is then 10.",
     )
+    access_seconds: int = Field(
+        3_600, ge=1, le=TEN_YEARS, description="Lifetime of an access token, in seconds."
+    )
+    session_idle_seconds: int = Field(
+        1_209_600,
+        ge=1,
+        le=TEN_YEARS,
+        description="A session ends when it is not used for so long, in seconds (14 days).",
+    )
     session_seconds: int = Field(
-        86_400, ge=1, le=TEN_YEARS, description="Lifetime of a session, in seconds."
+        7_776_000,
+        ge=1,
+        le=TEN_YEARS,
+        description="A session ends so long after its log-in at the latest, in seconds (90 days).",
+    )
+    audit_days: int = Field(
+        365, ge=1, le=36_500, description="How long audit events are kept, in days."
     )
     verify_seconds: int = Field(
         86_400,
@@ -190,7 +226,9 @@ class Settings(BaseSettings):
         given = (FilesSource(settings_cls, *variables), *variables)
         return named["init_settings"], SecretsSource(settings_cls, *given), *given
 
-    @field_validator("tick_token", "metrics_token", "secrets", "origins", mode="before")
+    @field_validator(
+        "tick_token", "metrics_token", "service_token", "secrets", "origins", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         return texts.split_list(value) if isinstance(value, str) else value
@@ -282,12 +320,39 @@ class Settings(BaseSettings):
         """Seconds between two occurrences of a job without a period of its own."""
         return self.tick_seconds or 10
 
-    def signing_keys(self, folder: Path = Path("var")) -> list[str]:
+    @property
+    def has_tls(self) -> bool:
+        """Whether clients reach the service over TLS; a developer's on loopback they do not."""
+        return self.base_url.startswith("https:")
+
+    @property
+    def cookie_name(self) -> str:
+        """The name of the session's cookie.
+
+        With its prefix, browsers take it from this host alone, over TLS and for all paths
+        (RFC 6265bis, section 4.1.3.2).
+        """
+        return "__Host-keystead" if self.has_tls else "keystead"
+
+    @property
+    def access_audience(self) -> str:
+        """The audience of access tokens."""
+        return self.audience or self.base_url
+
+    def secret_keys(self, folder: Path = Path("var")) -> list[str]:
         """Return the secret keys, first the one that signs.
 
         Development creates one in `folder`/secret the first time.
         """
         return self._given_keys() or [development_secret(folder / "secret")]
+
+    def private_keys(self) -> "list[PrivateKey]":
+        """Return the keys of `signing_key`, first the one that signs."""
+        if self.signing_key is None:
+            return []
+        from app.settings.private_keys import read_private_keys
+
+        return read_private_keys(self.signing_key.get_secret_value())
 
     def _given_keys(self) -> list[str] | None:
         if self.secret_key is None:

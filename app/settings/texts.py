@@ -17,8 +17,8 @@ _MAIL_SCHEMES = ("file", "console", "smtp", "smtps")
 
 # fmt: off
 ROUTES = frozenset((
-    "admin", "auth", "docs", "health", "metrics", "openapi.json", "reset-password", "static",
-    "swagger", "tick", "users", "verify",
+    ".well-known", "admin", "auth", "docs", "health", "metrics", "openapi.json", "reset-password",
+    "static", "swagger", "tick", "users", "verify",
 ))
 # fmt: on
 """The first segments of our routes' paths."""
@@ -127,6 +127,15 @@ def secret_keys(secret: SecretStr) -> SecretStr:
     """Return the keys of a comma-separated list, without blanks around them."""
     keys = [SecretStr(key) for key in split_list(secret.get_secret_value())]
     return SecretStr(",".join(one_word(key).get_secret_value() for key in keys))
+
+
+def private_keys(pem: SecretStr) -> SecretStr:
+    """Return `pem`, if it has private keys that can sign access tokens."""
+    # Few installations have one, and cryptography takes time to import.
+    from app.settings.private_keys import read_private_keys
+
+    read_private_keys(pem.get_secret_value())
+    return pem
 
 
 def split_list(text: str) -> list[str]:

@@ -23,6 +23,7 @@ from app.errors import Forbidden, LastSuperuser, NotFound, Unauthorized
 from app.mail.outbox import Outbox
 from app.resources import Resources
 from app.sessions.store import SessionStore
+from app.sessions.tables import Transport, UserSession
 from app.users.database import UserDatabase
 from app.users.emails import same_spelling
 from app.users.letters import (
@@ -47,8 +48,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
 
     def __init__(self, resources: Resources, session: AsyncSession, actor: Actor) -> None:
         super().__init__(UserDatabase(session), resources.passwords.helper)
-        lifetime = resources.settings.session_seconds
-        self.sessions = SessionStore(session, resources.signer, lifetime)
+        self.sessions = SessionStore(session, resources)
         self._actor = actor
         self._outbox = Outbox(session, resources.mail_waiting)
         self._passwords = resources.passwords
@@ -96,6 +96,10 @@ class UserManager(UUIDIDMixin, BaseUserManager[AnyUser, UUID]):
         if upgraded is not None:
             await self.user_db.update(user, {"hashed_password": upgraded})
         return user
+
+    async def open_session(self, user: User, transport: Transport = "bearer") -> UserSession:
+        """Open a session for an account that `authenticate` returned."""
+        return await self.sessions.open(user.id, self._actor, transport)
 
     async def validate_password(
         self, password: str, user: BaseUserCreate | User | None = None

@@ -8,14 +8,14 @@ import pytest
 from sqlalchemy import delete, text
 
 from app.auth.guard import load_principal
+from app.auth.transports import BearerReader
 from app.database.engine import Database
 from app.resources import Resources, open_resources
-from app.sessions.store import AUDIENCE, SessionStore
 from app.sessions.tables import UserSession
 from app.settings.model import Settings
 from tests.databases import in_database
 from tests.exactly_once.proxy import cut_at
-from tests.sessions.test_store import someone
+from tests.sessions.test_store import opened, someone
 
 NEVER = 1_000_000
 
@@ -23,9 +23,8 @@ NEVER = 1_000_000
 async def logged_in(resources: Resources) -> str:
     """Return the token of a session that the guard has seen once."""
     async with resources.database.transaction() as session:
-        store = SessionStore(session, resources.signer, 3_600)
-        _, token = await store.open((await someone(session)).id)
-    assert await load_principal(resources, AUDIENCE, token) is not None
+        _, token = await opened(session, resources, await someone(session))
+    assert await load_principal(resources, BearerReader(), token) is not None
     return token
 
 
@@ -42,7 +41,7 @@ def test_the_guard_takes_one_round_trip(desk: Path, function: str | None, round_
             async with open_resources(asked) as resources:
                 token = await logged_in(resources)
                 before = wire.messages
-                assert await load_principal(resources, AUDIENCE, token) is not None
+                assert await load_principal(resources, BearerReader(), token) is not None
                 return wire.messages - before
 
     assert asyncio.run(messages()) == round_trips
@@ -58,7 +57,7 @@ def test_the_guard_waits_for_no_writer(settings: Settings) -> None:
             token = await logged_in(resources)
             async with resources.database.transaction() as session:
                 await session.execute(text("UPDATE user_account SET email = email"))
-                assert await load_principal(resources, AUDIENCE, token) is not None
+                assert await load_principal(resources, BearerReader(), token) is not None
 
     asyncio.run(check())
 
@@ -69,7 +68,7 @@ def test_the_guard_leaves_no_transaction_open(settings: Settings) -> None:
     async def check() -> None:
         async with open_resources(settings) as resources:
             token = await logged_in(resources)
-            assert await load_principal(resources, AUDIENCE, token) is not None
+            assert await load_principal(resources, BearerReader(), token) is not None
             async with Database(settings.database_url) as other, other.transaction() as session:
                 await session.execute(text("ALTER TABLE user_session ADD COLUMN more INTEGER"))
 

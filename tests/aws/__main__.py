@@ -69,7 +69,7 @@ def environment_for(settings: Settings, base_url: str) -> dict[str, str]:
         **os.environ,
         "KEYSTEAD_DATABASE_URL": url.render_as_string(hide_password=False),
         "KEYSTEAD_MAIL_URL": mail,
-        "KEYSTEAD_SECRET_KEY": ",".join(settings.signing_keys()),
+        "KEYSTEAD_SECRET_KEY": ",".join(settings.secret_keys()),
         "KEYSTEAD_BASE_URL": base_url,
         "KEYSTEAD_TICK_SECONDS": "1",
     }

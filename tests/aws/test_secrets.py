@@ -238,7 +238,7 @@ def test_a_file_wins_over_a_secret_that_completes_its_url(
     for variable, given in (manager.environment | {"KEYSTEAD_SECRETS": arn("1")}).items():
         monkeypatch.setenv(variable, given)
     settings = Settings(_env_file=None)
-    assert settings.signing_keys() == [SECRET]
+    assert settings.secret_keys() == [SECRET]
     assert settings.database_url == "postgresql+asyncpg://arthur:p%40ss%2F1@db.bt/keystead"
     assert settings.current_database_url() == settings.database_url
 

@@ -1,13 +1,13 @@
 import base64
 import json
 import re
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
 import jwt
 import pytest
 
+from app.crypto.access_tokens import signing_keys
 from tests.service import PASSWORD, SECRET, Account, Service, bearer
 
 
@@ -15,9 +15,12 @@ def test_good_credentials(service: Service, person: Account) -> None:
     answer = service.try_login(person.email, person.password)
     assert answer.status_code == 200
     body = answer.json()
-    assert set(body) == {"access_token", "token_type", "expires_in"}
+    members = {"access_token", "token_type", "expires_in", "refresh_token", "refresh_expires_in"}
+    assert set(body) == members
     assert body["token_type"] == "bearer"
-    assert body["expires_in"] == 86_400
+    assert body["expires_in"] == 3_600
+    assert body["refresh_token"].startswith("kr_")
+    assert body["refresh_expires_in"] == 14 * 86_400
     # RFC 6749, section 5.1.
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["cache-control"] == "no-store"
@@ -142,36 +145,72 @@ def test_logout_without_a_token(service: Service) -> None:
     assert service.client.post("/auth/jwt/logout").status_code == 401
 
 
-def forged(token: str, *, key: str = SECRET, algorithm: str = "HS256", **changes: Any) -> str:
-    """Return a token like `token` with other claims; None removes a claim."""
+KEY = signing_keys([], [SECRET])[0]
+
+
+def forged(token: str, *, headers: dict[str, str] | None = None, **changes: Any) -> str:
+    """Return a token like `token` with other claims, of which None removes one."""
     claims = jwt.decode(token, options={"verify_signature": False}) | changes
     kept = {name: value for name, value in claims.items() if value is not None}
-    return jwt.encode(kept, key if algorithm != "none" else "", algorithm=algorithm)
+    header = jwt.get_unverified_header(token) | (headers or {})
+    algorithm = header.pop("alg")
+    keys: dict[str, Any] = {
+        "EdDSA": KEY.private,
+        "none": "",
+        # The public key, which everybody knows, as a secret.
+        "HS256": base64.urlsafe_b64decode(KEY.jwk["x"] + "="),
+    }
+    return jwt.encode(kept, keys[algorithm], algorithm=algorithm, headers=header)
 
 
-PAST = datetime.now(UTC) - timedelta(seconds=5)
+PAST = 1_600_000_000  # seconds
+CLAIMS = ("iss", "sub", "aud", "exp", "iat", "jti", "sid")
 
 
 @pytest.mark.parametrize(
     "change",
     [
+        *({claim: None} for claim in CLAIMS),
         {"exp": PAST},
-        {"exp": None},
         {"aud": "fastapi-users:auth"},
         {"aud": "verify"},
-        {"aud": None},
-        {"sub": None},
-        {"jti": "00000000-0000-7000-8000-000000000000"},
-        {"algorithm": "none"},
-        {"key": "another secret, as long as the real one is, or longer"},
-        {"algorithm": "HS512", "key": SECRET * 2},
+        {"iss": "https://id.camelot.bt"},
+        {"sid": "00000000-0000-7000-8000-000000000000"},
+        {"headers": {"alg": "none"}},
+        {"headers": {"alg": "HS256"}},
+        {"headers": {"typ": "JWT"}},
+        {"headers": {"kid": "another"}},
     ],
+    ids=str,
 )
 def test_forged_tokens(service: Service, headers: dict[str, str], change: dict[str, Any]) -> None:
     token = headers["Authorization"].removeprefix("Bearer ")
     assert service.client.get("/users/me", headers=bearer(forged(token))).status_code == 200
     answer = service.client.get("/users/me", headers=bearer(forged(token, **change)))
     assert answer.status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({}, 200),
+        ({"exp": PAST}, 401),
+        ({"aud": "verify"}, 401),
+        ({"jti": "00000000-0000-7000-8000-000000000000"}, 401),
+        ({"key": "another secret, as long as the real one is, or longer"}, 401),
+    ],
+    ids=str,
+)
+def test_tokens_of_releases_before_0009_work_until_they_expire(
+    service: Service, headers: dict[str, str], change: dict[str, Any], status: int
+) -> None:
+    token = headers["Authorization"].removeprefix("Bearer ")
+    claims = jwt.decode(token, options={"verify_signature": False})
+    legacy = {"sub": claims["sub"], "jti": claims["sid"], "aud": "session", "exp": claims["exp"]}
+    legacy |= change
+    key = legacy.pop("key", SECRET)
+    old = bearer(jwt.encode(legacy, key, algorithm="HS256"))
+    assert service.client.get("/users/me", headers=old).status_code == status
 
 
 REFUSED = (

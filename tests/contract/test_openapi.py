@@ -19,7 +19,20 @@ OPERATIONS = {
     ("patch", "/users/{id}"): ("update_user", "200 400 401 403 404 409 422"),
     ("delete", "/users/{id}"): ("delete_user", "204 401 403 404 409 422"),
     ("get", "/users"): ("list_users", "200 401 403 422"),
-    ("get", "/auth/forward"): ("forward", "200 401"),
+    ("post", "/auth/jwt/refresh"): ("refresh", "200 401 422"),
+    ("post", "/auth/token"): ("grant_token", "200 400 401 422"),
+    ("post", "/auth/cookie/login"): ("cookie_login", "204 400 403 422"),
+    ("post", "/auth/cookie/logout"): ("cookie_logout", "204 401 403"),
+    ("get", "/users/me/sessions"): ("list_my_sessions", "200 401 422"),
+    ("delete", "/users/me/sessions"): ("end_my_other_sessions", "204 401"),
+    ("delete", "/users/me/sessions/{session_id}"): ("end_my_session", "204 401 404 422"),
+    ("get", "/users/{id}/sessions"): ("list_user_sessions", "200 401 403 404 422"),
+    ("delete", "/users/{id}/sessions"): ("end_user_sessions", "204 401 403 404 422"),
+    ("get", "/.well-known/jwks.json"): ("show_keys", "200 304"),
+    ("get", "/.well-known/oauth-authorization-server"): ("show_metadata", "200 304"),
+    ("post", "/auth/introspect"): ("introspect", "200 401 404 422"),
+    ("post", "/auth/revoke"): ("revoke", "200 422"),
+    ("get", "/auth/forward"): ("forward", "200 401 403"),
     ("post", "/tick"): ("tick", "200 400 401 404 409 422 429 500"),
     ("get", "/metrics"): ("get_metrics", "200 401 404"),
     ("get", "/admin/ticks"): ("list_jobs", "200 401 403"),
@@ -76,6 +89,7 @@ def test_each_error_has_a_schema_whose_codes_are_enumerated(service: Service) ->
         *["Unauthorized", "Forbidden", "LAST_SUPERUSER"],
         *("Not Found", "Request Timeout", "Content Too Large", "Unsupported Media Type"),
         "UNSUPPORTED_MEDIA_TYPE",
+        *["REFRESH_TOKEN_INVALID", "REFRESH_TOKEN_REUSED", "CSRF_FAILED"],
         *["REGISTER_USER_ALREADY_EXISTS", "REGISTER_INVALID_PASSWORD"],
         *["LOGIN_BAD_CREDENTIALS", "LOGIN_USER_NOT_VERIFIED"],
         *["RESET_PASSWORD_BAD_TOKEN", "RESET_PASSWORD_INVALID_PASSWORD"],
@@ -132,8 +146,9 @@ def test_the_security_scheme(service: Service) -> None:
     assert guarded == {
         key
         for key in OPERATIONS
-        if key[1].startswith(("/users", "/admin", "/auth/jwt/logout", "/auth/forward"))
+        if key[1].startswith(("/users", "/admin", "/auth/forward")) or key[1].endswith("/logout")
     }
+    assert schema["components"]["securitySchemes"]["SessionCookie"]["in"] == "cookie"
 
 
 def test_a_body_offers_the_fields_that_are_taken(service: Service) -> None:

@@ -9,7 +9,7 @@ from fastapi import Depends, FastAPI
 from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 
-from app.auth.login import count_login
+from app.auth.login_form import count_login
 from app.crypto.passwords import MAX_WAITING, Passwords
 from app.database.errors import TransactionConflict
 from app.errors import BadRequest, DatabaseUnavailable, PasswordHashingBusy

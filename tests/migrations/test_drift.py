@@ -116,7 +116,8 @@ def test_strings_compare_by_code_point() -> None:
             if re.search(r"column \w+ (?:VARCHAR|CHAR|TEXT|LONGTEXT)", line):
                 assert "collate utf8mb4_bin" in line
     text = (COMMITTED / "postgres.txt").read_text()
-    assert re.findall(r"column (\w+) \S+ collate C", text) == ["name", "name", "name", "email_key"]
+    keys = ["action", "name", "name", "name", "email_key"]
+    assert re.findall(r"column (\w+) \S+ collate C", text) == keys
 
 
 def test_autogenerate_finds_and_writes_a_missing_revision(tmp_path: Path, cases: Cases) -> None:

@@ -14,14 +14,18 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import clock
+from app.actor import Actor
 from app.auth.guard import load_principal
+from app.auth.transports import BearerReader
 from app.database.errors import ConstraintViolated
 from app.ids import new_id
 from app.resources import Resources
-from app.sessions.store import AUDIENCE, SessionStore, purge, shorten
+from app.sessions.store import SessionStore, purge, shorten
 from app.sessions.tables import UserSession
 from app.users.tables import User
 from tests.service import Service, in_process, over_tcp
+
+IDLE = 1_209_600  # seconds
 
 
 async def someone(session: AsyncSession) -> User:
@@ -29,6 +33,15 @@ async def someone(session: AsyncSession) -> User:
     session.add(user)
     await session.flush()
     return user
+
+
+async def opened(
+    session: AsyncSession, resources: Resources, user: User
+) -> tuple[UserSession, str]:
+    """Return a new session and its access token."""
+    store = SessionStore(session, resources)
+    new = await store.open(user.id, Actor("anonymous"))
+    return new, store.tokens(new).access_token
 
 
 def test_a_session_expires_by_its_row_and_by_its_token(tmp_path: Path) -> None:
@@ -55,12 +68,12 @@ def test_an_expired_row_ends_a_valid_token(
     async def check(resources: Resources) -> None:
         async with resources.database.transaction() as session:
             user = await someone(session)
-            _, token = await SessionStore(session, resources.signer, 3_600).open(user.id)
-        assert await load_principal(resources, AUDIENCE, token) is not None
+            _, token = await opened(session, resources, user)
+        assert await load_principal(resources, BearerReader(), token) is not None
         async with resources.database.transaction() as session:
             past = clock.now() - timedelta(seconds=1)
             await session.execute(update(UserSession).values(expires_at=past))
-        assert await load_principal(resources, AUDIENCE, token) is None
+        assert await load_principal(resources, BearerReader(), token) is None
 
     in_resources(check)
 
@@ -87,12 +100,11 @@ def test_a_wrong_clock_ends_no_session(in_resources: Callable[[Any], Any], days:
     async def check(resources: Resources) -> None:
         async with resources.database.transaction() as session:
             user = await someone(session)
-            opened, _ = await SessionStore(session, resources.signer, 3_600).open(user.id)
-            expires_at = opened.expires_at
+            expires_at = (await opened(session, resources, user))[0].expires_at
         with time_machine.travel(clock.now() + timedelta(days=days)):
             async with resources.database.transaction() as session:
                 assert await purge(session, 10) == 0
-                assert await shorten(session, 10, lifetime=3_600) == 0
+                assert await shorten(session, 10, lifetime=IDLE) == 0
                 assert await session.scalar(select(UserSession.expires_at)) == expires_at
 
     in_resources(check)
@@ -104,12 +116,12 @@ def test_a_session_of_the_future_is_shortened(in_resources: Callable[[Any], Any]
             user = await someone(session)
             for days in (30, 30, 30, 0):
                 with time_machine.travel(clock.now() + timedelta(days=days)):
-                    await SessionStore(session, resources.signer, 3_600).open(user.id)
+                    await opened(session, resources, user)
         async with resources.database.transaction() as session:
-            assert [await shorten(session, 2, lifetime=3_600) for _ in range(3)] == [2, 1, 0]
+            assert [await shorten(session, 2, lifetime=IDLE) for _ in range(3)] == [2, 1, 0]
             latest = await session.scalar(select(func.max(UserSession.expires_at)))
             assert latest is not None
-            assert latest <= clock.now() + timedelta(seconds=3_601)
+            assert latest <= clock.now() + timedelta(seconds=IDLE + 1)
 
     in_resources(check)
 
@@ -120,7 +132,7 @@ def test_sessions_are_deleted_with_their_account_and_need_one(
     async def check(resources: Resources) -> None:
         async with resources.database.transaction() as session:
             user = await someone(session)
-            await SessionStore(session, resources.signer, 3_600).open(user.id)
+            await opened(session, resources, user)
         async with resources.database.transaction() as session:
             await session.execute(delete(User))
             assert await session.scalar(select(func.count()).select_from(UserSession)) == 0

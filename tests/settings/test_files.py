@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pydantic import SecretStr
 
 from app.settings.files import MAX_BYTES, SECRET_SETTINGS
@@ -13,13 +15,21 @@ from tests.service import SECRET, make_environment, run_command
 # Independent of the database.
 pytestmark = pytest.mark.only("sqlite")
 
+PEM = (
+    Ed25519PrivateKey.from_private_bytes(b"k" * 32)
+    .private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    .decode()
+    .strip()
+)
 VALUES = {
     "database_url": "sqlite+aiosqlite:///./from-a-file.db",
     "migrate_database_url": "sqlite+aiosqlite:///./from-a-file.db",
     "secret_key": SECRET,
+    "signing_key": PEM,
     "mail_url": "smtp://u:p@host:25",
     "tick_token": "a-token",
     "metrics_token": "another-token",
+    "service_token": "a-third-token",
 }
 
 
@@ -58,7 +68,7 @@ def test_production_starts_with_the_key_of_a_file(
 ) -> None:
     (folder / "value").write_text(SECRET)
     give(monkeypatch, folder / "value")
-    assert Settings(_env_file=None, environment="production").signing_keys() == [SECRET]
+    assert Settings(_env_file=None, environment="production").secret_keys() == [SECRET]
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"\xff\xfe", b"k" * (MAX_BYTES + 1), None])

@@ -148,7 +148,7 @@ def test_a_driver_that_is_missing_is_named_with_its_extra(
 @pytest.mark.parametrize("between", [",", " , ", ",\n"])
 def test_two_secret_keys(between: str) -> None:
     settings = Settings(_env_file=None, secret_key=f"{SECRET}{between}{SECRET[::-1]},")
-    assert settings.signing_keys() == [SECRET, SECRET[::-1]]
+    assert settings.secret_keys() == [SECRET, SECRET[::-1]]
 
 
 @pytest.mark.parametrize("keys", [",", f"{SECRET},short", f"short,{SECRET}"])
@@ -166,7 +166,7 @@ def test_two_tick_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_development_makes_one_secret_however_many_start(folder: Path) -> None:
     settings = Settings(_env_file=None)
     with ThreadPoolExecutor(16) as threads:
-        keys = set(threads.map(lambda _: settings.signing_keys()[0], range(64)))
+        keys = set(threads.map(lambda _: settings.secret_keys()[0], range(64)))
     assert len(keys) == 1
     assert len(keys.pop()) >= 32
     files = list((folder / "var").iterdir())
@@ -175,7 +175,7 @@ def test_development_makes_one_secret_however_many_start(folder: Path) -> None:
 
 
 def test_a_given_secret_is_used_and_none_is_made(folder: Path) -> None:
-    assert Settings(_env_file=None, secret_key=SECRET).signing_keys() == [SECRET]
+    assert Settings(_env_file=None, secret_key=SECRET).secret_keys() == [SECRET]
     assert not (folder / "var").exists()
 
 

@@ -105,10 +105,10 @@ def test_a_session_revoked_meanwhile_changes_nothing(
         async with manager(resources) as accounts:
             user = await accounts.authenticate(FORM)
             assert user is not None
-            opened = await accounts.sessions.open(user.id)
+            opened = await accounts.open_session(user)
 
         async def steal() -> None:
-            thief = Actor("user", arthur.id, opened.session.id)
+            thief = Actor("user", arthur.id, opened.id)
             async with manager(resources, thief) as accounts:
                 await accounts.apply({"password": "the thief's"}, arthur.id, own=True)
 
@@ -131,10 +131,10 @@ def test_an_unverified_account_changes_nothing_where_verification_is_required(
     async def check(resources: Resources) -> None:
         arthur = await make_arthur(resources)
         async with manager(resources) as accounts:
-            opened = await accounts.sessions.open(arthur.id)
+            opened = await accounts.open_session(arthur)
         settings = resources.settings.model_copy(update={"require_verified": True})
         strict = replace(resources, settings=settings)
-        async with manager(strict, Actor("user", arthur.id, opened.session.id)) as accounts:
+        async with manager(strict, Actor("user", arthur.id, opened.id)) as accounts:
             with pytest.raises(Forbidden):
                 await accounts.apply({"email": "a@b.bt"}, arthur.id, own=True)
 

@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
-from app.crypto.tokens import Signer
-from app.sessions.store import AUDIENCE
+import jwt
+
 from tests.migrations.rows import Losses, Rows, id_, moment
 from tests.service import SECRET, Service, bearer
 
@@ -27,9 +27,9 @@ LOSES: Losses = {"user_session": None}
 
 
 def token(login: UUID, user: UUID) -> dict[str, str]:
-    """Return the headers of a request with the token of `login`."""
-    claims = {"sub": str(user), "jti": str(login)}
-    return bearer(Signer(SECRET).sign(AUDIENCE, moment(2126), **claims))
+    """Return the headers of a request with the token of `login`, as releases then signed it."""
+    claims = {"sub": str(user), "jti": str(login), "aud": "session", "exp": moment(2126)}
+    return bearer(jwt.encode(claims, SECRET, algorithm="HS256"))
 
 
 def read_back(service: Service) -> None:
