@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from app import __version__
 from app.cli.check import check
 from app.cli.console import Failure, err, out, plain, standard_streams
+from app.cli.keys import keys
 from app.cli.migrate import migrate
 from app.cli.serve import serve
 from app.cli.tick import ticks
@@ -30,6 +31,7 @@ cli.command()(migrate)
 cli.command()(check)
 cli.add_typer(users, name="user")
 cli.add_typer(ticks, name="tick")
+cli.add_typer(keys, name="keys")
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,0 +1,65 @@
+"""`keystead keys`: the keys that sign access tokens, and new ones."""
+
+import secrets
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1
+from cryptography.hazmat.primitives.asymmetric.ec import generate_private_key as new_ec_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as new_rsa_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from rich.table import Table
+
+from app.cli.console import out
+from app.crypto.access_tokens import signing_keys
+from app.settings.model import Settings
+from app.settings.private_keys import PrivateKey
+
+RSA_BITS = 3_072
+SECRET_BYTES = 48
+
+keys = typer.Typer(help="Show and make keys.", no_args_is_help=True)
+
+
+class Kind(StrEnum):
+    secret = "secret"  # noqa: S105
+    ed25519 = "ed25519"
+    p256 = "p256"
+    rsa = "rsa"
+
+
+@keys.command("list")
+def show() -> None:
+    """List the keys of access tokens, by the ids that other services see."""
+    settings = Settings()
+    given, derived = settings.private_keys(), settings.secret_keys()
+    sources = ["KEYSTEAD_SIGNING_KEY"] * len(given) + ["KEYSTEAD_SECRET_KEY"] * len(derived)
+    table = Table("Id", "Algorithm", "From", "Use")
+    for number, (key, source) in enumerate(zip(signing_keys(given, derived), sources, strict=True)):
+        table.add_row(key.id, key.algorithm, source, "signs" if number == 0 else "verifies")
+    out.print(table)
+
+
+@keys.command()
+def new(
+    kind: Annotated[
+        Kind,
+        typer.Argument(help="`secret` for KEYSTEAD_SECRET_KEY, others for KEYSTEAD_SIGNING_KEY."),
+    ] = Kind.secret,
+) -> None:
+    """Print a new random key. Nothing is stored."""
+    if kind is Kind.secret:
+        text = secrets.token_urlsafe(SECRET_BYTES)
+    else:
+        private_key = _new_private_key(kind)
+        text = private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    sys.stdout.write(f"{text.strip()}\n")
+
+
+def _new_private_key(kind: Kind) -> PrivateKey:
+    if kind is Kind.rsa:
+        return new_rsa_key(public_exponent=65_537, key_size=RSA_BITS)
+    return new_ec_key(SECP256R1()) if kind is Kind.p256 else Ed25519PrivateKey.generate()
