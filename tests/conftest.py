@@ -130,7 +130,8 @@ def strict_service(
 ) -> Iterator[Service]:
     """One with verified addresses required, a setting that every transport reads alike."""
     folder = tmp_path_factory.mktemp("strict")
-    settings = {"require_verified": "true", "tick_token": "", "metrics_token": ""}
+    settings = dict.fromkeys(("tick_token", "metrics_token", "service_token"), "")
+    settings |= {"require_verified": "true"}
     with RUNS[request.param](folder, **settings) as running:
         yield running
 

@@ -1,0 +1,92 @@
+"""A session's use is noted after the answer, and its cookie renewed."""
+
+from datetime import UTC, datetime, timedelta
+from http.cookies import SimpleCookie
+from pathlib import Path
+
+import jwt
+import pytest
+
+from tests.databases import in_database
+from tests.service import SECRET, Service, in_process
+
+OWN = {"Sec-Fetch-Site": "same-origin"}
+
+
+def age(service: Service, minutes: int) -> None:
+    """Let every session have been seen `minutes` ago."""
+    then = datetime.now(UTC) - timedelta(minutes=minutes)
+    in_database(service.folder, "UPDATE user_session SET last_seen_at = :then", then=then)
+
+
+def seen(service: Service) -> datetime:
+    [(found,)] = in_database(service.folder, "SELECT last_seen_at FROM user_session")
+    time = datetime.fromisoformat(str(found))
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time
+
+
+def log_in(service: Service, path: str = "/auth/cookie/login") -> dict[str, str]:
+    person = service.register()
+    form = {"username": person.email, "password": person.password}
+    answer = service.client.post(path, data=form, headers=OWN)
+    service.client.cookies.clear()
+    if "cookie" in path:
+        return {"Cookie": answer.headers["set-cookie"].partition(";")[0]}
+    return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+@pytest.mark.parametrize("path", ["/auth/jwt/login", "/auth/cookie/login"])
+def test_a_request_after_five_minutes_is_noted(tmp_path: Path, path: str) -> None:
+    with in_process(tmp_path, tick_seconds="0") as service:
+        headers = log_in(service, path)
+        for minutes, is_noted in [(4, False), (6, True)]:
+            age(service, minutes)
+            before = seen(service)
+            assert service.client.get("/users/me", headers=headers).status_code == 200
+            assert (seen(service) > before) is is_noted
+
+
+@pytest.mark.only("sqlite")
+def test_the_cookie_is_renewed_with_it(tmp_path: Path) -> None:
+    with in_process(tmp_path, tick_seconds="0") as service:
+        headers = log_in(service)
+        assert "set-cookie" not in service.client.get("/users/me", headers=headers).headers
+        age(service, 6)
+        answer = service.client.get("/users/me", headers=headers)
+        [(name, morsel)] = SimpleCookie(answer.headers["set-cookie"]).items()
+        assert (name, morsel["max-age"]) == ("keystead", str(14 * 86_400))
+        claims = [
+            jwt.decode(token, options={"verify_signature": False})
+            for token in (headers["Cookie"].partition("=")[2], morsel.value)
+        ]
+        assert claims[0] == claims[1]
+        service.client.cookies.clear()
+        # Log-out deletes the cookie, and does not renew it.
+        age(service, 6)
+        out = service.client.post("/auth/cookie/logout", headers=headers | OWN)
+        assert [value.partition(";")[0] for value in out.headers.get_list("set-cookie")] == [
+            'keystead=""'
+        ]
+
+
+@pytest.mark.only("sqlite")
+def test_a_renewed_cookie_is_signed_by_the_key_that_stays(tmp_path: Path) -> None:
+    new = SECRET[::-1]
+    with in_process(tmp_path, tick_seconds="0") as service:
+        headers = log_in(service)
+    with in_process(tmp_path, tick_seconds="0", secret_key=f"{new},{SECRET}") as service:
+        age(service, 6)
+        answer = service.client.get("/users/me", headers=headers)
+        renewed = {"Cookie": answer.headers["set-cookie"].partition(";")[0]}
+    with in_process(tmp_path, tick_seconds="0", secret_key=new) as service:
+        assert service.client.get("/users/me", headers=headers).status_code == 401
+        assert service.client.get("/users/me", headers=renewed).status_code == 200
+
+
+@pytest.mark.only("sqlite")
+def test_an_ended_session_is_not_seen_again(tmp_path: Path) -> None:
+    with in_process(tmp_path, tick_seconds="0") as service:
+        headers = log_in(service, "/auth/jwt/login")
+        age(service, 6)
+        assert service.client.post("/auth/jwt/logout", headers=headers).status_code == 204
+        assert in_database(service.folder, "SELECT count(*) FROM user_session") == [(0,)]
