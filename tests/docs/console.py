@@ -29,9 +29,9 @@ def steps(block: str) -> Iterator[tuple[str, str]]:
 def normalise(text: str, port: int) -> str:
     """Return `text` without the parts that differ from run to run."""
     text = text.replace(f"127.0.0.1:{port}", "127.0.0.1:8080")
-    text = re.sub(r"eyJ[\w.…-]+", "TOKEN", text)
+    text = re.sub(r"(eyJ|kr_)[\w.…-]+", "TOKEN", text)
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", text)
-    text = re.sub(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME", text)
+    text = re.sub(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME", text)
     text = re.sub(r"to \d{4} in \d+\.\d s", "to HEAD in N s", text)
     return text.strip()
 
