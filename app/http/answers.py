@@ -80,6 +80,11 @@ WRONG_TOKEN = {**UNAUTHORIZED, "description": "Missing or wrong token."}
 FORBIDDEN = refusal("ForbiddenError", "Not a superuser.", ["Forbidden"])
 CSRF_FAILED = refusal("CSRFError", "A page of another site sent the request.", ["CSRF_FAILED"])
 UNVERIFIED = {**FORBIDDEN, "description": "The account's address is not verified."}
+REFUSED = refusal(
+    "RefusedError",
+    "The account may not do this, or a page of another site sent the request.",
+    ["Forbidden", "CSRF_FAILED"],
+)
 _NOT_FOUND = refusal("NotFoundError", "", ["Not Found"])
 NO_TOKEN_SET = {**_NOT_FOUND, "description": "No token is configured."}
 

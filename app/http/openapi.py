@@ -32,9 +32,10 @@ def document(app: FastAPI, settings: Settings) -> Callable[[], Document]:
     def openapi() -> Document:
         found = deepcopy(FastAPI.openapi(app))
         for method, operation in _operations(found):
-            _add_common_answers(method, operation, settings)
+            _add_common_answers(method, operation)
             _state_null(operation)
-            _offer_cookie(operation)
+            if _SESSION in operation.get("security", []):
+                _offer_cookie(method, operation, settings)
         found["components"]["securitySchemes"]["SessionCookie"] = {
             "type": "apiKey",
             "in": "cookie",
@@ -54,23 +55,31 @@ def _operations(found: Document) -> Iterator[tuple[str, Document]]:
         yield from operations.items()
 
 
-def _add_common_answers(method: str, operation: Document, settings: Settings) -> None:
+def _add_common_answers(method: str, operation: Document) -> None:
     """Add the answers of middleware, guards and database, which any request can get."""
     listed = operation["responses"]
     common: dict[str, answers.Answer] = {}
     if method not in ("get", "head"):
         common |= answers.OF_BODIES
-    if settings.require_verified and _SESSION in operation.get("security", []):
-        common["403"] = answers.UNVERIFIED
     if _WITHOUT_DATABASE not in operation["tags"]:
         common["503"] = answers.UNAVAILABLE
     operation["responses"] = dict(sorted((deepcopy(common) | listed).items()))
 
 
-def _offer_cookie(operation: Document) -> None:
-    """A session's cookie does where its access token does."""
-    if _SESSION in operation.get("security", []):
-        operation["security"].append(_COOKIE)
+def _offer_cookie(method: str, operation: Document, settings: Settings) -> None:
+    """A session's cookie does where its access token does, but for requests of other sites."""
+    operation["security"].append(_COOKIE)
+    answer = operation["responses"].get("403")
+    needs_flag = settings.require_verified or answer == answers.FORBIDDEN
+    can_be_forged = method not in ("get", "head") or answer == answers.CSRF_FAILED
+    refusals = {
+        (True, True): answers.REFUSED,
+        (True, False): answer or answers.UNVERIFIED,
+        (False, True): answers.CSRF_FAILED,
+    }
+    if refused := refusals.get((needs_flag, can_be_forged)):
+        operation["responses"] |= {"403": deepcopy(refused)}
+        operation["responses"] = dict(sorted(operation["responses"].items()))
 
 
 def _state_null(operation: Document) -> None:
