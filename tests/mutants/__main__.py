@@ -32,10 +32,23 @@ from tests.mutants import (
     seams,
     serverless,
     servers,
+    sessions,
 )
 from tests.mutants.planted import Edit, Mutant
 
-MODULES = (planted, serverless, checks, seams, inputs, clients, edge, servers, operation, metrics)
+MODULES = (
+    planted,
+    serverless,
+    checks,
+    seams,
+    inputs,
+    clients,
+    edge,
+    servers,
+    operation,
+    metrics,
+    sessions,
+)
 MUTANTS = [mutant for module in MODULES for mutant in module.MUTANTS]
 ROOT = Path(__file__).parents[2]
 SECONDS = 600

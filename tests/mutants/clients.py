@@ -134,7 +134,7 @@ MUTANTS = [
     ),
     Mutant(
         "a login in JSON that lacks fields",
-        [Edit("app/auth/login.py", ", Depends(require_form)],", "],")],
+        [Edit("app/auth/login_form.py", ", Depends(require_form)],", "],")],
         ("sqlite",),
         f"{TYPES}::test_a_login_in_json_is_told_the_type_to_send",
         "assert",

@@ -388,7 +388,7 @@ MUTANTS = [
     Mutant(
         "an error that is taken for a token",
         [
-            Edit("app/http/token_errors.py", '("/auth/jwt/login",)', "()"),
+            Edit("app/http/token_errors.py", '"/auth/jwt/login": _PASSWORD,', ""),
         ],
         ("sqlite",),
         "tests/contract/test_login.py::test_every_error_is_one_of_a_token_endpoint[in-process]",

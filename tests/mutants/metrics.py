@@ -54,7 +54,7 @@ MUTANTS = [
         "a log-in that counts before its commit",
         [
             Edit(
-                "app/auth/login.py",
+                "app/auth/login_form.py",
                 "    try:\n        yield\n    except APIError",
                 '    recorder.count_login("success")\n    try:\n        yield\n    except APIError',
             )

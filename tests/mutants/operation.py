@@ -22,18 +22,14 @@ MUTANTS = [
     ),
     Mutant(
         "a token of the former key that is refused",
-        [Edit("app/crypto/tokens.py", "for secret in self._secrets[:-1]:", "for secret in ():")],
+        [Edit("app/crypto/access_tokens.py", "for key in keys}", "for key in keys[:1]}")],
         ("sqlite",),
         ROTATION,
         "401",
     ),
     Mutant(
         "a mailed link of the former key that is refused",
-        [
-            Edit(
-                "app/crypto/tokens.py", "for key in self._secrets)", "for key in self._secrets[:1])"
-            )
-        ],
+        [Edit("app/crypto/tokens.py", "for key in keys)", "for key in keys[:1])")],
         ("sqlite",),
         ROTATION,
         "400",
