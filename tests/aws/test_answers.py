@@ -17,6 +17,7 @@ from tests.databases.server import free_port
 from tests.service import (
     METRICS_TOKEN,
     PASSWORD,
+    SERVICE_TOKEN,
     TICK_TOKEN,
     Server,
     bearer,
@@ -32,7 +33,7 @@ _NORMAL = (
     (r"k[0-9a-f]{32}@", "k…@"),
     (r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "an id"),
     (r"\b[0-9a-f]{32}\b", "a request's id"),
-    (r"eyJ[\w-]+\.[\w-]+\.[\w-]+", "a token"),
+    (r"eyJ[\w-]+\.[\w-]+\.[\w-]+|kr_[\w-]+", "a token"),
     (r"\d{4}-\d\d-\d\dT[\d:.]+(Z|\+00:00)", "a time"),
 )
 
@@ -100,6 +101,7 @@ def _visits(client: httpx2.Client, superuser: str) -> Iterator[httpx2.Response]:
     yield post("/auth/verify", json={"token": "x"})
     yield post("/auth/reset-password", json={"token": "x", "password": "longer than 8"})
     yield get("/users", headers=headers)
+    yield from _visit_tokens(client)
     admin = bearer(login(superuser).json()["access_token"])
     yield get("/users?limit=1&q=k&q=nobody%20%26", headers=admin)
     yield get("/users?limit=0", headers=admin)
@@ -132,6 +134,33 @@ def _visits(client: httpx2.Client, superuser: str) -> Iterator[httpx2.Response]:
     yield get("/nowhere/ü/%C3%BC")
     yield client.options("/users/me")
     yield client.request("PROPFIND", "/users/me")
+
+
+def _visit_tokens(client: httpx2.Client) -> Iterator[httpx2.Response]:
+    get, post = client.get, client.post
+    form = {"username": new_address(), "password": PASSWORD}
+    yield post("/auth/register", json={"email": form["username"], "password": PASSWORD})
+    own = {"Sec-Fetch-Site": "same-origin"}
+    yield (pair := post("/auth/token", data=form | {"grant_type": "password"}))
+    token = {"refresh_token": pair.json()["refresh_token"]}
+    yield post("/auth/jwt/refresh", json=token)
+    yield post("/auth/jwt/refresh", data=token | {"grant_type": "refresh_token"})
+    yield post("/auth/jwt/refresh", json={"refresh_token": "kr_x"})
+    yield (jar := post("/auth/cookie/login", data=form, headers=own))
+    yield post("/auth/cookie/login", data=form, headers={"Origin": "https://evil.bt"})
+    client.cookies.clear()
+    cookie = {"Cookie": jar.headers["set-cookie"].partition(";")[0]}
+    yield get("/users/me/sessions", headers=cookie)
+    yield get("/auth/forward", headers=cookie)
+    yield client.delete("/users/me/sessions", headers=cookie)
+    yield client.delete("/users/me/sessions/x", headers=cookie | own)
+    yield post("/auth/cookie/logout", headers=cookie | own)
+    for name in ("jwks.json", "oauth-authorization-server"):
+        yield (document := get(f"/.well-known/{name}"))
+        yield get(f"/.well-known/{name}", headers={"If-None-Match": document.headers["etag"]})
+    yield post("/auth/introspect", data={"token": "x"}, headers=bearer(SERVICE_TOKEN))
+    yield post("/auth/introspect", data={"token": "x"})
+    yield post("/auth/revoke", data={"token": pair.json()["access_token"]})
 
 
 def _shown(answer: httpx2.Response) -> str:
