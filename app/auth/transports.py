@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import Request
 from fastapi.security.utils import get_authorization_scheme_param
 
+from app.auth.cookie import read_cookie
 from app.resources import Resources
 from app.sessions.store import COOKIE, LEGACY
 
@@ -55,7 +56,7 @@ class CookieReader:
     is_ambient = True
 
     def read(self, request: Request, resources: Resources) -> str | None:
-        return request.cookies.get(resources.settings.cookie_name) or None
+        return read_cookie(request, resources.settings)
 
     def verify(self, resources: Resources, token: str) -> UUID | None:
         claims = resources.signer.verify(COOKIE, token)
