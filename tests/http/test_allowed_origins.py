@@ -12,11 +12,12 @@ from starlette.testclient import TestClient
 from app.errors import DatabaseUnavailable, TickTooOften
 from app.main import create_app
 from app.settings.model import Settings
-from tests.service import make_environment, settings_from
+from tests.service import PASSWORD, make_environment, settings_from
 
 pytestmark = pytest.mark.only("sqlite")
 
 APP = "https://app.camelot.bt"
+LOGOUT = "/auth/cookie/logout"
 OTHERS = (
     "https://evil.example",
     "http://app.camelot.bt",
@@ -95,6 +96,49 @@ def test_no_other_origin_may_read(client: TestClient, origin: str) -> None:
         assert "access-control-allow-origin" not in one.headers
         # A cache must not give this answer to a listed origin.
         assert "Origin" in one.headers["vary"]
+
+
+def log_in(client: TestClient, origin: str) -> httpx2.Response:
+    form = {"username": "king@camelot.bt", "password": PASSWORD}
+    return client.post("/auth/cookie/login", data=form, headers={"Origin": origin})
+
+
+@pytest.fixture
+def person(client: TestClient) -> None:
+    body = {"email": "king@camelot.bt", "password": PASSWORD}
+    assert client.post("/auth/register", json=body).status_code == 201
+
+
+@pytest.mark.usefixtures("person")
+def test_a_listed_origin_gets_the_cookie_and_changes_with_it(client: TestClient) -> None:
+    answer = log_in(client, APP)
+    assert answer.status_code == 204
+    cookie = {"Cookie": answer.headers["set-cookie"].partition(";")[0]}
+    client.cookies.clear()
+    for method, path in (("GET", "/users/me"), ("PATCH", "/users/me"), ("POST", LOGOUT)):
+        preflight = {"Origin": APP, "Access-Control-Request-Method": method}
+        asked = client.options(path, headers=preflight)
+        done = client.request(
+            method, path, headers=cookie | {"Origin": APP}, json={} if method == "PATCH" else None
+        )
+        assert (asked.status_code, done.status_code) == (200, 204 if path == LOGOUT else 200)
+        for one in (answer, asked, done):
+            assert one.headers["access-control-allow-origin"] == APP
+            assert one.headers["access-control-allow-credentials"] == "true"
+    assert "set-cookie" in done.headers
+
+
+@pytest.mark.usefixtures("person")
+@pytest.mark.parametrize("origin", OTHERS)
+def test_no_other_origin_gets_the_cookie(client: TestClient, origin: str) -> None:
+    asked = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+    for path in ("/auth/cookie/login", LOGOUT):
+        preflight = client.options(path, headers=asked)
+        assert preflight.status_code == 400
+        assert "access-control-allow-origin" not in preflight.headers
+    answer = log_in(client, origin)
+    assert (answer.status_code, answer.json()) == (403, {"detail": "CSRF_FAILED"})
+    assert not {"set-cookie", "access-control-allow-origin"} & set(answer.headers)
 
 
 def test_an_answer_without_an_origin_says_that_it_varies(client: TestClient) -> None:
