@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,12 @@ from tests.service import (
 POOLER = pytest.StashKey[str]()
 """The URL of this run's pooler."""
 
-# tox -e infra and tox -e clients run them in environments of their own.
-collect_ignore = ["infra", *([] if "KEYSTEAD_TEST_TOOLS" in os.environ else ["clients"])]
+# tox -e infra, clients and browser run them in environments of their own.
+collect_ignore = [
+    "infra",
+    *([] if "KEYSTEAD_TEST_TOOLS" in os.environ else ["clients"]),
+    *([] if find_spec("playwright") else ["browser"]),
+]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.databases.server import free_port
-from tests.docs.console import ROOT, blocks
 from tests.http.nginx import nginx
 from tests.service import METRICS_TOKEN, PASSWORD, Service, get, over_tcp
 
@@ -110,12 +109,3 @@ def test_the_documentation_tries_it_out_and_keeps_nothing(
             page = f"http://127.0.0.1:{port}/id/docs"
             said = run(TOOLS / "node", "docs_page.mjs", page, person.email, PASSWORD, folder=folder)
             assert said == "done\n"
-
-
-def test_the_example_for_browsers(folder: Path, service: Service) -> None:
-    (example,) = blocks(ROOT / "docs/browser.md", "js")
-    here = example.replace("http://127.0.0.1:8080", url_of(service))
-    assert here != example
-    (folder / "example.mjs").write_text(here)
-    for _ in range(2):  # the second time, the account exists
-        assert "king@camelot.bt" in run(TOOLS / "node", "example.mjs", folder=folder)

@@ -51,6 +51,18 @@ def command(root: Path, program: str) -> list[str]:
     return [str(loader), "--library-path", libraries, str(root / program)]
 
 
+def library_path(root: Path) -> str:
+    """Return an LD_LIBRARY_PATH for a program that starts itself again, which a loader's cannot.
+
+    This machine's own libraries go first: the packages are of its release, and the C library must
+    be its loader's.
+    """
+    triplet = f"{platform.machine()}-linux-gnu"
+    system = [f"/usr/lib/{triplet}", f"/lib/{triplet}"]
+    unpacked = {str(path.parent) for path in root.rglob("lib*.so*")}
+    return ":".join([*system, *sorted(unpacked)])
+
+
 def _unpack(packages: Sequence[str], draft: Path, suite: str | None) -> None:
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         raise PackageUnavailable("there is no apt-get here")

@@ -1,0 +1,1 @@
+"""Applications and attacks in a real Chromium: tox -e browser"""
