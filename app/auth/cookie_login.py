@@ -9,11 +9,13 @@ from app.auth.csrf import require_own_page
 from app.auth.guard import Guard
 from app.auth.login_form import LOGIN, AuthenticatedUser
 from app.auth.principal import Principal
+from app.auth.transports import CookieReader
 from app.http.answers import CSRF_FAILED, UNAUTHORIZED
 from app.http.dependencies import ResourcesDep
 from app.sessions.dependencies import SessionStoreDep
 from app.users.dependencies import UserManagerDep
 
+_COOKIE = CookieReader()
 _SETS_COOKIE: dict[str, Any] = {
     "description": "The cookie is set, or deleted.",
     "headers": {"Set-Cookie": {"description": "RFC 6265.", "schema": {"type": "string"}}},
@@ -41,14 +43,22 @@ def cookie_router(guard: Guard) -> APIRouter:
         openapi_extra=LOGIN["openapi_extra"],
     )
     async def cookie_login(
+        request: Request,
         response: Response,
         user: AuthenticatedUser,
         manager: UserManagerDep,
         resources: ResourcesDep,
     ) -> None:
-        """Open a session with an e-mail address and a password, and set the browser's cookie."""
+        """Open a session with an e-mail address and a password, and set the browser's cookie.
+
+        The session of a cookie that the browser has already ends.
+        """
         session = await manager.open_session(user, "cookie")
         settings = resources.settings
+        replaced = _COOKIE.read(request, resources)
+        replaced_id = _COOKIE.verify(resources, replaced) if replaced is not None else None
+        if replaced_id is not None:
+            await manager.sessions.revoke(replaced_id)
         token = manager.sessions.cookie_token(session)
         set_cookie(response, settings, token, settings.session_idle_seconds)
 

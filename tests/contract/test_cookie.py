@@ -78,6 +78,20 @@ def test_log_out(service: Service, cookie: dict[str, str]) -> None:
     assert again.status_code == 401
 
 
+def test_a_login_ends_the_session_that_the_browser_had(
+    service: Service, person: Account, headers: dict[str, str], cookie: dict[str, str]
+) -> None:
+    wrong = Account(person.id, person.email, "another password")
+    assert log_in(service, wrong, OWN | cookie).status_code == 400
+    assert service.client.get("/users/me", headers=cookie).status_code == 200
+    answer = log_in(service, service.register(), OWN | cookie)
+    assert answer.status_code == 204
+    assert service.client.get("/users/me", headers=cookie).status_code == 401
+    new = {"Cookie": cookie_of(answer)}
+    assert service.client.get("/users/me", headers=new).status_code == 200
+    assert service.client.get("/users/me", headers=headers).status_code == 200
+
+
 def test_refused_logins_set_no_cookie(service: Service, person: Account) -> None:
     wrong = Account(person.id, person.email, "another password")
     answer = log_in(service, wrong)
