@@ -1,4 +1,4 @@
-"""`keystead keys`: the keys that sign access tokens, and new ones."""
+"""`keystead keys`: the keys that sign access tokens, in a list or in PEM, and new ones."""
 
 import secrets
 import sys
@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key a
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from rich.table import Table
 
-from app.cli.console import out
-from app.crypto.access_tokens import signing_keys
+from app.cli.console import Failure, out
+from app.crypto.access_tokens import SigningKey, signing_keys
 from app.settings.model import Settings
 from app.settings.private_keys import PrivateKey
 
@@ -34,13 +34,27 @@ class Kind(StrEnum):
 @keys.command("list")
 def show() -> None:
     """List the keys of access tokens, by the ids that other services see."""
-    settings = Settings()
-    given, derived = settings.private_keys(), settings.secret_keys()
-    sources = ["KEYSTEAD_SIGNING_KEY"] * len(given) + ["KEYSTEAD_SECRET_KEY"] * len(derived)
-    table = Table("Id", "Algorithm", "From", "Use")
-    for number, (key, source) in enumerate(zip(signing_keys(given, derived), sources, strict=True)):
+    # In a terminal of 80 columns no id may be cut short.
+    table = Table("Id", "Alg", "From", "Use")
+    for number, (key, source) in enumerate(_keys(Settings())):
         table.add_row(key.id, key.algorithm, source, "signs" if number == 0 else "verifies")
     out.print(table)
+
+
+# An id may begin with a hyphen.
+@keys.command(context_settings={"ignore_unknown_options": True})
+def export(
+    key_id: Annotated[
+        str | None,
+        typer.Argument(help="Of `keystead keys list`; by default that of the key that signs."),
+    ] = None,
+) -> None:
+    """Print the private key of an id in PEM, as KEYSTEAD_SIGNING_KEY takes it."""
+    for key, _ in _keys(Settings()):
+        if key_id in (None, key.id):
+            _print_private_key(key.private)
+            return
+    raise Failure(f"there is no key {key_id}: `keystead keys list` shows the ids")
 
 
 @keys.command()
@@ -52,14 +66,24 @@ def new(
 ) -> None:
     """Print a new random key. Nothing is stored."""
     if kind is Kind.secret:
-        text = secrets.token_urlsafe(SECRET_BYTES)
+        sys.stdout.write(f"{secrets.token_urlsafe(SECRET_BYTES)}\n")
     else:
-        private_key = _new_private_key(kind)
-        text = private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    sys.stdout.write(f"{text.strip()}\n")
+        _print_private_key(_new_private_key(kind))
+
+
+def _keys(settings: Settings) -> list[tuple[SigningKey, str]]:
+    """Return the keys of access tokens, each with the setting that gives it; the first signs."""
+    given, derived = settings.private_keys(), settings.secret_keys()
+    sources = ["SIGNING_KEY"] * len(given) + ["SECRET_KEY"] * len(derived)
+    return list(zip(signing_keys(given, derived), sources, strict=True))
 
 
 def _new_private_key(kind: Kind) -> PrivateKey:
     if kind is Kind.rsa:
         return new_rsa_key(public_exponent=65_537, key_size=RSA_BITS)
     return new_ec_key(SECP256R1()) if kind is Kind.p256 else Ed25519PrivateKey.generate()
+
+
+def _print_private_key(key: PrivateKey) -> None:
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    sys.stdout.write(pem.decode())

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import os
+import re
 import shutil
 import socket
 import stat
@@ -10,12 +11,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 
 from app.schema.revisions import ROOT, head
 from app.settings.model import Settings
 from tests.databases import copy_database, in_database
-from tests.service import JOB_NAMES, PASSWORD, in_process, make_environment, over_tcp, run_command
+from tests.service import (
+    JOB_NAMES,
+    PASSWORD,
+    SECRET,
+    in_process,
+    make_environment,
+    over_tcp,
+    run_command,
+)
 
 
 @pytest.fixture
@@ -353,6 +363,83 @@ def test_an_account_is_shown_changed_and_deleted(tmp_path: Path) -> None:
             assert "there is no account" in service.command("user", command, person.id, code=1)
         refused = service.command("user", "delete", superuser.email, "--yes", code=1)
         assert "last active superuser" in refused
+
+
+KINDS = {"secret": "EdDSA", "ed25519": "EdDSA", "p256": "ES256", "rsa": "RS256"}
+
+
+def keys_of(said: str) -> list[list[str]]:
+    """Return the rows of `keystead keys list`: id, algorithm, setting, use."""
+    return [re.findall(r"[^ │]+", line) for line in said.splitlines() if line.startswith("│")]
+
+
+@pytest.mark.only("sqlite")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_new_key_of_each_kind_signs(folder: Path, kind: str) -> None:
+    environment = make_environment(folder)
+    [derived] = keys_of(run_command(environment, "keys", "list"))
+    made = run_command(environment, "keys", "new", kind)
+    assert made != run_command(environment, "keys", "new", kind)
+    setting = "SECRET_KEY" if kind == "secret" else "SIGNING_KEY"
+    said = run_command(environment | {f"KEYSTEAD_{setting}": made}, "keys", "list")
+    first, *others = keys_of(said)
+    assert first[1:] == [KINDS[kind], setting, "signs"]
+    assert first[0] != derived[0]
+    assert others == ([] if kind == "secret" else [[*derived[:3], "verifies"]])
+    assert max(map(len, said.splitlines())) <= 80
+    for line in made.splitlines():
+        assert line not in said
+
+
+@pytest.mark.only("sqlite")
+def test_a_new_key_is_a_secret_by_default(folder: Path) -> None:
+    made = run_command(make_environment(folder), "keys", "new").strip()
+    assert len(made) == 64
+    assert "," not in made
+
+
+@pytest.mark.only("sqlite")
+def test_an_unknown_kind_of_key_is_refused(folder: Path) -> None:
+    said = run_command(make_environment(folder), "keys", "new", "dsa", code=2)
+    for kind in KINDS:
+        assert f"'{kind}'" in said
+
+
+@pytest.mark.only("sqlite")
+def test_the_list_of_keys_has_those_that_others_see(tmp_path: Path) -> None:
+    """First the signing keys, then those of the secrets, each once and in order."""
+    pem = run_command({}, "keys", "new", "p256")
+    with in_process(tmp_path, secret_key=f"{SECRET},{SECRET[::-1]}", signing_key=pem) as service:
+        listed = keys_of(service.command("keys", "list"))
+        published = service.client.get("/.well-known/jwks.json").json()["keys"]
+        token = service.login(service.register())["Authorization"].removeprefix("Bearer ")
+    assert [key[0] for key in listed] == [key["kid"] for key in published]
+    assert [key[1] for key in listed] == [key["alg"] for key in published]
+    assert [key[2] for key in listed] == ["SIGNING_KEY", "SECRET_KEY", "SECRET_KEY"]
+    assert [key[3] for key in listed] == ["signs", "verifies", "verifies"]
+    assert jwt.get_unverified_header(token)["kid"] == listed[0][0]
+
+
+@pytest.mark.only("sqlite")
+def test_an_exported_key_signs_as_before(folder: Path) -> None:
+    environment = make_environment(folder, secret_key=f"{SECRET},{SECRET[::-1]}")
+    ids = [key[0] for key in keys_of(run_command(environment, "keys", "list"))]
+    first = run_command(environment, "keys", "export")
+    assert first == run_command(environment, "keys", "export", ids[0])
+    second = run_command(environment, "keys", "export", ids[1])
+    rotated = environment | {"KEYSTEAD_SIGNING_KEY": second + first}
+    listed = keys_of(run_command(rotated, "keys", "list"))
+    assert [key[0] for key in listed[:2]] == ids[::-1]
+    said = run_command(environment, "keys", "export", "other", code=1)
+    assert "there is no key other: `keystead keys list` shows the ids" in said
+
+
+@pytest.mark.only("sqlite")
+def test_an_id_with_a_hyphen_in_front_is_no_option(folder: Path) -> None:
+    environment = make_environment(folder, secret_key=f"{'k' * 32}135")
+    [[key_id, *_]] = keys_of(run_command(environment, "keys", "list"))
+    assert key_id.startswith("-")
+    assert "PRIVATE KEY" in run_command(environment, "keys", "export", key_id)
 
 
 @pytest.mark.only("sqlite")
