@@ -15,9 +15,9 @@ import aiosmtplib
 
 from app.folders import make_private, open_private
 from app.settings.model import Settings
+from app.settings.urls import LOOPBACK
 
 OPERATION_SECONDS = 10
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _VERIFY_HINT = ": name its authority in KEYSTEAD_MAIL_CA_FILE, or set KEYSTEAD_MAIL_VERIFY=false"
 
 
@@ -144,7 +144,7 @@ class SMTPTransport:
         password = unquote(parts.password) if parts.password else None
         is_smtps = parts.scheme == "smtps"
         verified = verify or ca_file is not None
-        encrypt = verified or (password is not None and parts.hostname not in _LOOPBACK)
+        encrypt = verified or (password is not None and parts.hostname not in LOOPBACK)
         self._start_tls = True if encrypt and not is_smtps else None
         self._is_opportunistic = not (encrypt or is_smtps or parts.username)
         if verify is None:

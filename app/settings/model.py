@@ -24,6 +24,7 @@ from app.settings.database_url import with_credentials, with_driver
 from app.settings.development_secret import SECRET_MIN_LENGTH, development_secret
 from app.settings.files import FilesSource
 from app.settings.sources import SecretsSource, read_members
+from app.settings.urls import LOOPBACK
 
 if TYPE_CHECKING:
     from app.settings.private_keys import PrivateKey
@@ -83,7 +84,7 @@ class Settings(BaseSettings):
         "several, the first one signs, tokens of the others are valid too. By default an Ed25519 "
         "key is derived from each of `KEYSTEAD_SECRET_KEY`.",
     )
-    audience: str | None = Field(
+    audience: Annotated[str, AfterValidator(texts.audience)] | None = Field(
         None,
         min_length=1,
         max_length=200,
@@ -269,14 +270,20 @@ class Settings(BaseSettings):
         return self
 
     def half_configured(self) -> str | None:
-        """Return the settings that production should set and has not, or None."""
+        """Return what production should set and has not, or None."""
+        if not self.is_production:
+            return None
         wanted = ("base_url", "mail_from", "mail_url")
         unset = [f"KEYSTEAD_{name.upper()}" for name in wanted if name not in self.model_fields_set]
-        if not self.is_production or not unset:
-            return None
-        return (
-            f"production with the default of {', '.join(unset)}: set the public address and sender"
-        )
+        if unset:
+            names = ", ".join(unset)
+            return f"production with the default of {names}: set the public address and sender"
+        if not self.has_tls and urlsplit(self.base_url).hostname not in LOOPBACK:
+            return (
+                "KEYSTEAD_BASE_URL begins with http: browsers send sessions' cookies and mailed "
+                "links without TLS. Serve it with TLS, and set the address with https"
+            )
+        return None
 
     @property
     def is_production(self) -> bool:

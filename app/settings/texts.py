@@ -138,6 +138,13 @@ def private_keys(pem: SecretStr) -> SecretStr:
     return pem
 
 
+def audience(text: str) -> str:
+    """Return `text`, if it is one audience: other settings take a list."""
+    if re.search(r"[\s,]", text):
+        raise ValueError("one audience, as https://api.example.org, without blanks and commas")
+    return text
+
+
 def split_list(text: str) -> list[str]:
     """Return the parts of a comma-separated list, without blanks around them."""
     return [part for part in (part.strip() for part in text.split(",")) if part]

@@ -1,6 +1,9 @@
-"""What every URL among the settings must be: its special characters written as %XX."""
+"""URLs among the settings: the hosts of this machine, and special characters, written as %XX."""
 
 import re
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+"""Names and addresses of this machine."""
 
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 

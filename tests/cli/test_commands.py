@@ -220,6 +220,9 @@ def test_check_names_problems_and_remedies(folder: Path, environment: dict[str, 
     production = environment | {"KEYSTEAD_ENVIRONMENT": "production"}
     said = run_command(production, "check", code=1)
     assert "KEYSTEAD_BASE_URL" in said
+    address = {"KEYSTEAD_BASE_URL": "http://id.camelot.bt", "KEYSTEAD_MAIL_FROM": "a@camelot.bt"}
+    said = run_command(production | address, "check", code=1)
+    assert "KEYSTEAD_BASE_URL begins with http:" in said
     (folder / "file").write_text("")
     broken = environment | {"KEYSTEAD_MAIL_URL": f"file:{folder}/file"}
     assert "cannot write" in run_command(broken, "check", code=1)

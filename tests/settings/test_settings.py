@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.settings.model import Settings
-from tests.service import SECRET, make_environment, run_command
+from tests.service import SECRET, make_environment, run_command, settings_from
 
 # Independent of the database.
 pytestmark = pytest.mark.only("sqlite")
@@ -70,6 +70,8 @@ def test_a_wrong_secret_is_not_shown(folder: Path) -> None:
         ("base_url", "https://id.camelot.bt/?x"),
         ("base_url", "https://id.camelot.bt/#x"),
         ("base_url", "https://u:p@id.camelot.bt"),
+        ("audience", "https://one.camelot.bt,https://two.camelot.bt"),
+        ("audience", "two words"),
         ("secret_key", f"two {SECRET}"),
         ("secret_key", f'"{SECRET}"'),
         ("secret_key", f"{SECRET}\n{SECRET}"),
@@ -182,6 +184,24 @@ def test_a_given_secret_is_used_and_none_is_made(folder: Path) -> None:
 def test_production_without_a_secret_is_refused() -> None:
     with pytest.raises(ValidationError, match="KEYSTEAD_SECRET_KEY"):
         Settings(_env_file=None, environment="production")
+
+
+@pytest.mark.parametrize(
+    ("url", "environment", "is_named"),
+    [
+        ("http://id.camelot.bt", "production", True),
+        ("http://id.camelot.bt", "development", False),
+        ("https://id.camelot.bt", "production", False),
+        ("http://127.0.0.1:8080", "production", False),
+        ("http://[::1]:8080", "production", False),
+    ],
+)
+def test_an_address_without_tls_is_reported_in_production(
+    folder: Path, url: str, environment: str, is_named: bool
+) -> None:
+    given = {"mail_url": "file:mail", "mail_from": "a@camelot.bt", "base_url": url}
+    settings = settings_from(make_environment(folder, environment=environment, **given))
+    assert ("https" in (settings.half_configured() or "")) == is_named
 
 
 def test_the_documentation_lists_every_setting_with_its_default() -> None:
