@@ -73,9 +73,12 @@ def new(
 
 def _keys(settings: Settings) -> list[tuple[SigningKey, str]]:
     """Return the keys of access tokens, each with the setting that gives it; the first signs."""
-    given, derived = settings.private_keys(), settings.secret_keys()
-    sources = ["SIGNING_KEY"] * len(given) + ["SECRET_KEY"] * len(derived)
-    return list(zip(signing_keys(given, derived), sources, strict=True))
+    given = settings.private_keys()
+    given_ids = {SigningKey.of(key).id for key in given}
+    return [
+        (key, "SIGNING_KEY" if key.id in given_ids else "SECRET_KEY")
+        for key in signing_keys(given, settings.secret_keys())
+    ]
 
 
 def _new_private_key(kind: Kind) -> PrivateKey:

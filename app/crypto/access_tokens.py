@@ -61,13 +61,15 @@ class SigningKey:
 def signing_keys(private_keys: Sequence[PrivateKey], secrets: Sequence[str]) -> list[SigningKey]:
     """Return the keys of access tokens: those that are given, then one of each secret.
 
-    The first one signs, all of them are valid.
+    The first one signs, all of them are valid. A key that is given twice is returned once: some
+    libraries refuse a key set with two keys of one id.
     """
     derived = [
         Ed25519PrivateKey.from_private_bytes(derive_key(secret, "access token"))
         for secret in secrets
     ]
-    return [SigningKey.of(key) for key in (*private_keys, *derived)]
+    keys = [SigningKey.of(key) for key in (*private_keys, *derived)]
+    return list({key.id: key for key in keys}.values())
 
 
 class AccessTokens:

@@ -432,7 +432,8 @@ def test_an_exported_key_signs_as_before(folder: Path) -> None:
     second = run_command(environment, "keys", "export", ids[1])
     rotated = environment | {"KEYSTEAD_SIGNING_KEY": second + first}
     listed = keys_of(run_command(rotated, "keys", "list"))
-    assert [key[0] for key in listed[:2]] == ids[::-1]
+    assert [key[0] for key in listed] == ids[::-1]
+    assert [key[2] for key in listed] == ["SIGNING_KEY", "SIGNING_KEY"]
     said = run_command(environment, "keys", "export", "other", code=1)
     assert "there is no key other: `keystead keys list` shows the ids" in said
 

@@ -89,6 +89,13 @@ def test_a_rotation_of_secrets_knows_both() -> None:
     assert old.verify(sign(during)) is None
 
 
+def test_a_key_that_is_given_twice_is_one_key() -> None:
+    """jose refuses a list with two keys of one id."""
+    derived, other = tokens().keys[0], KEYS["ES256"]
+    keys = signing_keys([derived.private, other, other], [SECRET, SECRET])
+    assert [key.id for key in keys] == [derived.id, SigningKey.of(other).id]
+
+
 @ALGORITHMS
 def test_another_service_verifies_with_the_published_key(algorithm: str) -> None:
     signer = tokens(KEYS[algorithm])
