@@ -3,7 +3,14 @@
 from tests.mutants.planted import Edit, Mutant
 
 FILES = "tests/settings/test_files.py"
-ROTATION = "tests/auth/test_rotation.py::test_a_rotation_in_three_steps_ends_nothing"
+ROTATION = (
+    "tests/auth/test_rotation.py::test_a_host_knows_what_hosts_of_the_steps_beside_it_issue[0]"
+)
+KEPT = "tests/crypto/test_keys.py::test_credentials_of_an_earlier_release_stay_valid"
+CUT_SHORT = (
+    "tests/settings/test_private_keys.py"
+    "::test_another_text_is_refused_with_a_remedy_and_not_shown[a good one and half of one]"
+)
 
 MUTANTS = [
     Mutant(
@@ -22,16 +29,36 @@ MUTANTS = [
     ),
     Mutant(
         "a token of the former key that is refused",
-        [Edit("app/crypto/access_tokens.py", "for key in keys}", "for key in keys[:1]}")],
+        [
+            Edit(
+                "app/crypto/access_tokens.py",
+                "jwt.PyJWK(key.jwk) for key in keys}",
+                "jwt.PyJWK(key.jwk) for key in keys[:1]}",
+            )
+        ],
         ("sqlite",),
         ROTATION,
-        "401",
+        "'access'",
     ),
     Mutant(
         "a mailed link of the former key that is refused",
         [Edit("app/crypto/tokens.py", "for key in keys)", "for key in keys[:1])")],
         ("sqlite",),
         ROTATION,
-        "400",
+        "'(verify|reset)'",
+    ),
+    Mutant(
+        "another derivation of keys",
+        [Edit("app/crypto/keys.py", 'f"keystead {purpose}"', 'f"keystead: {purpose}"')],
+        ("sqlite",),
+        KEPT,
+        "967da01120bd",
+    ),
+    Mutant(
+        "a signing key that is cut short and left out",
+        [Edit("app/settings/private_keys.py", "len(blocks) < pem.count(_BEGIN)", "not blocks")],
+        ("sqlite",),
+        CUT_SHORT,
+        "SIGNING_KEY │ signs",
     ),
 ]
