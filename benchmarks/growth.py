@@ -1,4 +1,7 @@
-"""Log-in, look-up, list and search with a thousand users and with a million."""
+"""Log-in, refresh, look-up, lists and search with a thousand users and with a million.
+
+Each user has a session.
+"""
 
 import json
 import random
@@ -10,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.contenders import EXAMPLE, KEYSTEAD, Contender, Request
-from benchmarks.migrations import ACCOUNTS, SPELLINGS, numbers_below
+from benchmarks.migrations import ACCOUNTS, LOGINS, SPELLINGS, numbers_below
 from benchmarks.server import Server
 from benchmarks.sitting import ALL_DATABASES, OURS, Measures, Row, Sitting
 from tests.databases import in_database
@@ -66,9 +69,11 @@ def _fill(contender: Contender, size: int, database: str, folder: Path) -> None:
     words = SPELLINGS[database] | {"hash": hash_, "numbers": numbers_below(size)}
     # A colon would start a parameter.
     in_database(folder, USERS[contender.name].format(**words).replace("::", r"\:\:"))
+    if contender is KEYSTEAD:
+        in_database(folder, LOGINS.format(**words))
     in_database(folder, f"UPDATE {table} SET is_superuser = true WHERE email = :email", email=FIRST)
     if database == "postgres":
-        in_database(folder, f"ANALYZE {table}")
+        in_database(folder, "ANALYZE")
 
 
 def somebody(size: int) -> str:
@@ -77,6 +82,22 @@ def somebody(size: int) -> str:
 
 def login(_: Server) -> Ask:
     return lambda server, size: server.api.login(somebody(size))
+
+
+def refresh(_: Server) -> Ask:
+    """Refresh a new session of somebody."""
+
+    def ask(server: Server, size: int) -> Request:
+        pair = json.loads(server.done(server.api.login(somebody(size))).body)
+        body = json.dumps({"refresh_token": pair["refresh_token"]})
+        return Request("POST", "/auth/jwt/refresh", (("Content-Type", "application/json"),), body)
+
+    return ask
+
+
+def own_sessions(server: Server) -> Ask:
+    headers = server.login(FIRST)
+    return lambda _, __: Request("GET", "/users/me/sessions", headers)
 
 
 def look_up(server: Server) -> Ask:
@@ -109,7 +130,9 @@ ROW = Row(
         f"{OURS}: {name}": partial(measure, KEYSTEAD, open_)
         for name, open_ in {
             "login": login,
+            "refresh": refresh,
             "look-up": look_up,
+            "own sessions": own_sessions,
             "list, first page": first_page,
             "list, deep page": deep_page,
             "search": search,

@@ -46,7 +46,8 @@ INSERT INTO user_account SELECT {id}, {email}, {email}, '{hash}', true, false, f
     '2026-07-01 12:30:15.000000' FROM {numbers}
 """
 LOGINS = """
-INSERT INTO user_session SELECT {id}, {id}, '2026-07-01 12:30:15.000000',
+INSERT INTO user_session (id, user_id, created_at, expires_at)
+    SELECT {id}, {id}, '2026-07-01 12:30:15.000000',
     '2126-07-01 12:30:15.000000' FROM {numbers}
 """
 SPELLINGS = {
