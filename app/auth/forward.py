@@ -15,7 +15,7 @@ from app.http.answers import CSRF_FAILED, UNAUTHORIZED
 from app.http.request_log import FIELDS
 
 _PLAIN = punctuation.replace("%", "")
-# As docs/integrate.md configures nginx, and as Traefik and Caddy name them.
+# As docs/services.md configures nginx, and as Traefik and Caddy name them.
 _ORIGINAL_METHOD = ("X-Original-Method", "X-Forwarded-Method")
 _ORIGINAL_URI = ("X-Original-URI", "X-Forwarded-Uri")
 _LOGGED = 2_000  # characters of each

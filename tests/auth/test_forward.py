@@ -1,4 +1,4 @@
-"""`GET /auth/forward` behind the nginx of docs/integrate.md, in front of an application."""
+"""`GET /auth/forward` behind the nginx of docs/services.md, in front of an application."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,7 +36,7 @@ def protected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Servic
     """A service, and the address of an application that it protects."""
     folder = tmp_path_factory.mktemp("forward")
     proxy, application = free_port(), free_port()
-    (locations,) = blocks(ROOT / "docs/integrate.md", "nginx")
+    (locations,) = blocks(ROOT / "docs/services.md", "nginx")
     with over_tcp(folder, environment="production") as service:
         here = locations.replace(":9000", f":{application}")
         here = here.replace(":8080", f":{service.client.base_url.port}")
@@ -69,6 +69,46 @@ def test_what_a_client_says_of_itself_is_replaced(protected: tuple[Service, str]
     assert direct.status_code == 401
 
 
+def cookie_of(service: Service) -> dict[str, str]:
+    """Return the header of a browser that has logged in."""
+    person = service.register()
+    form = {"username": person.email, "password": person.password}
+    own = {"Sec-Fetch-Site": "same-origin"}
+    with httpx2.Client(base_url=service.client.base_url, verify=False) as browser:
+        answer = browser.post("/auth/cookie/login", data=form, headers=own)
+        assert answer.status_code == 204, answer.text
+        return {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
+
+
+def test_a_browser_is_known_by_its_cookie(protected: tuple[Service, str]) -> None:
+    service, url = protected
+    cookie = cookie_of(service)
+    me = service.client.get("/users/me", headers=cookie).json()
+    answer = httpx2.get(f"{url}/cart", headers=cookie)
+    assert answer.text == f"GET /cart {me['id']} {me['email']} false"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_an_unsafe_request_of_another_site_does_not_reach_it(
+    protected: tuple[Service, str], method: str
+) -> None:
+    service, url = protected
+    cookie = cookie_of(service)
+    own = {"Sec-Fetch-Site": "same-origin"}
+    for sent in (
+        {},
+        {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
+        {"Sec-Fetch-Site": "same-site", "Origin": "null"},
+        # A page can add them only after a preflight request, which has no cookie and is refused.
+        {"X-Original-Method": "GET", "X-Forwarded-Method": "GET"},
+    ):
+        answer = httpx2.request(method, f"{url}/cart", headers=cookie | sent)
+        assert answer.status_code == 403, sent
+    assert httpx2.request(method, f"{url}/cart", headers=cookie | own).status_code == 200
+    headers = service.login(service.register())
+    assert httpx2.request(method, f"{url}/cart", headers=headers).status_code == 200
+
+
 def test_a_request_without_a_session_does_not_reach_it(protected: tuple[Service, str]) -> None:
     service, url = protected
     headers = service.login(service.register())
@@ -82,7 +122,7 @@ def test_a_request_without_a_session_does_not_reach_it(protected: tuple[Service,
 
 def test_without_keystead_nothing_is_let_through(tmp_path: Path) -> None:
     proxy, application, nobody = free_port(), free_port(), free_port()
-    (locations,) = blocks(ROOT / "docs/integrate.md", "nginx")
+    (locations,) = blocks(ROOT / "docs/services.md", "nginx")
     here = locations.replace(":9000", f":{application}").replace(":8080", f":{nobody}")
     servers = SERVERS.format(locations=here, proxy=proxy, application=application)
     with nginx(tmp_path / "nginx", servers, proxy):

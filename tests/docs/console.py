@@ -32,6 +32,8 @@ def normalise(text: str, port: int) -> str:
     text = re.sub(r"(eyJ|kr_)[\w.…-]+", "TOKEN", text)
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", text)
     text = re.sub(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME", text)
+    text = re.sub(r'"(x|kid)":"[\w.…-]+"', r'"\1":"KEY"', text)
+    text = re.sub(r'"(iat|exp)":\d+', r'"\1":TIME', text)
     text = re.sub(r"to \d{4} in \d+\.\d s", "to HEAD in N s", text)
     return text.strip()
 

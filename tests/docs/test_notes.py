@@ -14,6 +14,7 @@ import pytest
 from tests.docs.console import ROOT, Shell, blocks, normalise, steps
 from tests.docs.powershell import AGENTS
 from tests.docs.test_pages import copy_project, renamed, windows
+from tests.service import SERVICE_TOKEN
 
 pytestmark = pytest.mark.only("sqlite")
 
@@ -31,8 +32,8 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     for name in ("bin", "lib", "pyvenv.cfg"):
         (folder / ".venv" / name).symlink_to(Path(sys.prefix) / name)
     shutil.copy(folder / "requirements/app.txt", folder / ".venv/keystead-requirements.txt")
-    cheap = {"KEYSTEAD_ARGON2_MEMORY_KIB": "64"}
-    shell = Shell(folder, {"PATH": os.environ["PATH"], "HOME": str(folder), **cheap})
+    settings = {"KEYSTEAD_ARGON2_MEMORY_KIB": "64", "KEYSTEAD_SERVICE_TOKEN": SERVICE_TOKEN}
+    shell = Shell(folder, {"PATH": os.environ["PATH"], "HOME": str(folder), **settings})
     try:
         ((command, output),) = steps(blocks(NOTES, "console")[0])
         said = shell.serve(command, lines=len(output.splitlines()))
@@ -62,20 +63,32 @@ def test_powershell_gets_the_answers_that_the_page_shows(shell: Shell, version: 
         assert bodies[-1] == expected, command
 
 
-def test_another_service_asks_for_the_account_as_docs_integrate_shows(shell: Shell) -> None:
+def test_another_service_learns_of_a_log_out_as_docs_services_says(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
     base = f"http://127.0.0.1:{shell.port}"
-    (code,) = blocks(ROOT / "docs" / "integrate.md", "python")
+    monkeypatch.setenv("KEYSTEAD_SERVICE_TOKEN", SERVICE_TOKEN)
     names: dict[str, Any] = {}
-    exec(code.replace("http://127.0.0.1:8080", base), names)
+    for code in blocks(ROOT / "docs" / "services.md", "python"):
+        exec(code.replace("http://127.0.0.1:8080", base), names)
+    claims_of, account_of, introspect = (
+        names[name] for name in ("claims_of", "account_of", "introspect")
+    )
     account = {"email": "service@camelot.bt", "password": "excalibur"}
     with httpx2.Client(base_url=base, timeout=30, verify=False) as client:
-        assert client.post("/auth/register", json=account).status_code == 201
+        me = client.post("/auth/register", json=account).json()
         form = {"username": account["email"], "password": account["password"]}
-        header = f"Bearer {client.post('/auth/jwt/login', data=form).json()['access_token']}"
-        assert names["account_of"](header)["email"] == account["email"]
+        token = client.post("/auth/jwt/login", data=form).json()["access_token"]
+        header = f"Bearer {token}"
+        assert account_of(header) == me
+        assert introspect(token).items() >= {"active": True, "username": me["email"]}.items()
+        assert claims_of(token)["sub"] == me["id"]
         client.post("/auth/jwt/logout", headers={"Authorization": header})
-    assert names["account_of"](header) is None
-    assert names["account_of"]("") is None
+    assert account_of(header) is None
+    assert introspect(token) == {"active": False}
+    assert claims_of(token)["sub"] == me["id"]  # until it expires
+    assert account_of("") is None
+    assert claims_of("") is None
 
 
 def test_the_commands_are_those_of_the_notes() -> None:

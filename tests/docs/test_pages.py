@@ -1,4 +1,4 @@
-"""README.md and docs/http.md, command by command, for a new user."""
+"""README.md, docs/http.md and docs/services.md, command by command, for a new user."""
 
 import os
 import re
@@ -13,11 +13,13 @@ import pytest
 
 from tests.docs.console import ROOT, Shell, blocks, normalise, steps
 from tests.docs.powershell import AGENTS, PowerShell
-from tests.service import TICK_TOKEN, get
+from tests.service import SERVICE_TOKEN, TICK_TOKEN, get
 
 pytestmark = pytest.mark.only("sqlite")
 
-README, HTTP, TICK = (ROOT / name for name in ("README.md", "docs/http.md", "docs/tick.md"))
+README, HTTP, SERVICES, TICK = (
+    ROOT / name for name in ("README.md", "docs/http.md", "docs/services.md", "docs/tick.md")
+)
 KEPT = ("PATH", "PIP_CERT", "PIP_CONFIG_FILE", "PIP_INDEX_URL", "LANG")
 
 
@@ -44,7 +46,8 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     home = tmp_path_factory.mktemp("home")
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     # Modules that no command imports need no bytecode.
-    kept |= {"HOME": str(home), "KEYSTEAD_TICK_TOKEN": TICK_TOKEN, "PIP_NO_COMPILE": "1"}
+    kept |= {"HOME": str(home), "PIP_NO_COMPILE": "1"}
+    kept |= {"KEYSTEAD_TICK_TOKEN": TICK_TOKEN, "KEYSTEAD_SERVICE_TOKEN": SERVICE_TOKEN}
     shell = Shell(folder, kept)
     try:
         ((command, output),) = steps(blocks(README, "console")[0])
@@ -83,7 +86,7 @@ def run_every_command(shell: Shell, page: Path) -> None:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("page", [README, HTTP], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [README, HTTP, SERVICES], ids=lambda page: page.name)
 def test_every_command_prints_what_the_page_shows(
     follow: Callable[[Path], None], page: Path
 ) -> None:
