@@ -58,7 +58,7 @@ def _cacheable(request: Request, content: dict[str, Any]) -> Response:
     """Return `content`, or 304 for a client that has it (RFC 9110, section 13.1.2)."""
     etag = f'"{sha256(json.dumps(content).encode()).hexdigest()[:32]}"'
     headers = {"Cache-Control": f"public, max-age={MAX_AGE_SECONDS}", "ETag": etag}
-    known = request.headers.get("If-None-Match", "")
-    if etag in (one.strip().removeprefix("W/") for one in known.split(",")):
+    known = request.headers.get("If-None-Match", "").split(",")
+    if not {"*", etag}.isdisjoint(one.strip().removeprefix("W/") for one in known):
         return Response(status_code=304, headers=headers)
     return JSONResponse(content, headers=headers)

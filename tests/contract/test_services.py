@@ -38,11 +38,12 @@ def test_the_keys_verify_an_access_token(service: Service, headers: dict[str, st
 def test_a_document_that_is_known_is_not_sent_again(service: Service, name: str) -> None:
     path = f"/.well-known/{name}"
     etag = service.client.get(path).headers["etag"]
-    for known in (etag, f'"x", W/{etag}'):
+    for known in (etag, f'"x", W/{etag}', "*"):
         answer = service.client.get(path, headers={"If-None-Match": known})
         assert (answer.status_code, answer.content) == (304, b"")
         assert answer.headers["etag"] == etag
-    assert service.client.get(path, headers={"If-None-Match": '"x"'}).status_code == 200
+    for unknown in ('"x"', etag.strip('"'), "W/", ",", '"'):
+        assert service.client.get(path, headers={"If-None-Match": unknown}).status_code == 200
 
 
 def test_the_metadata_name_addresses_that_answer(service: Service, person: Account) -> None:
@@ -66,6 +67,13 @@ def test_the_metadata_name_addresses_that_answer(service: Service, person: Accou
     assert service.client.post(paths["revocation_endpoint"], data=asked).status_code == 200
     assert set(metadata["grant_types_supported"]) == {"password", "refresh_token"}
     assert metadata["response_types_supported"] == []
+
+
+def test_a_token_request_names_each_invalid_field_once(service: Service) -> None:
+    for form, named in (({}, "missing"), ({"grant_type": "implicit"}, "literal_error")):
+        answer = service.client.post("/auth/token", data=form)
+        assert (answer.status_code, answer.json()["error"]) == (422, "unsupported_grant_type")
+        assert [one["type"] for one in answer.json()["detail"]] == [named]
 
 
 def test_an_access_token_is_examined(service: Service, person: Account) -> None:
@@ -120,6 +128,8 @@ def test_incomplete_introspection(service: Service) -> None:
     assert (answer.status_code, answer.json()["error"]) == (422, "invalid_request")
     answer = service.client.post("/auth/introspect", json={"token": "x"}, headers=ASK)
     assert (answer.status_code, answer.json()["error"]) == (415, "invalid_request")
+    answer = service.client.post("/auth/introspect", files={"token": b"x"}, headers=ASK)
+    assert (answer.status_code, answer.json()["error"]) == (422, "invalid_request")
 
 
 @pytest.mark.parametrize("name", ["access_token", "refresh_token"])
