@@ -1,61 +1,16 @@
 """Clients made from the OpenAPI document compile, and work; so do OAuth libraries and /docs."""
 
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.clients.tools import TOOLS, TYPESCRIPT, run
 from tests.databases.server import free_port
 from tests.http.nginx import nginx
-from tests.service import METRICS_TOKEN, PASSWORD, Service, get, over_tcp
+from tests.service import METRICS_TOKEN, PASSWORD, Service, over_tcp
 
 pytestmark = [pytest.mark.only("sqlite"), pytest.mark.timeout(300)]
-
-HERE = Path(__file__).parent
-TOOLS = Path(os.environ["KEYSTEAD_TEST_TOOLS"]) / "bin"
-TYPESCRIPT = [
-    "--strict",
-    "--noUncheckedIndexedAccess",
-    "--target",
-    "es2022",
-    "--module",
-    "nodenext",
-]
-
-
-def run(*command: str | Path, folder: Path) -> str:
-    done = subprocess.run(
-        list(map(str, command)),
-        cwd=folder,
-        env=os.environ | {"PATH": f"{TOOLS}:{os.environ['PATH']}"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=240,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with over_tcp(tmp_path_factory.mktemp("service")) as service:
-        yield service
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, service: Service) -> Path:
-    """A folder with the document, the scripts, and npm's packages."""
-    folder = tmp_path_factory.mktemp("clients")
-    for file in (*HERE.glob("package*.json"), *(HERE / "scripts").iterdir()):
-        shutil.copy(file, folder)
-    (folder / "openapi.json").write_text(get(f"{service.client.base_url}/openapi.json").text)
-    run(TOOLS / "npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", folder=folder)
-    return folder
 
 
 def url_of(service: Service) -> str:
@@ -87,9 +42,18 @@ def test_python(folder: Path, service: Service) -> None:
     assert said == "done\n"
 
 
+@pytest.fixture(scope="module")
+def short_lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service whose access tokens live two seconds."""
+    with over_tcp(tmp_path_factory.mktemp("short"), access_seconds="2") as service:
+        yield service
+
+
 @pytest.mark.parametrize("script", ["uses_authlib.py", "uses_requests_oauthlib.py"])
-def test_an_oauth_library_logs_in(folder: Path, service: Service, script: str) -> None:
-    assert run(TOOLS / "python", script, url_of(service), folder=folder) == "done\n"
+def test_an_oauth_library_logs_in_refreshes_and_revokes(
+    folder: Path, short_lived: Service, script: str
+) -> None:
+    assert run(TOOLS / "python", script, url_of(short_lived), folder=folder) == "done\n"
 
 
 def test_the_documentation_tries_it_out_and_keeps_nothing(

@@ -57,6 +57,35 @@ const nobody = await client.GET("/users/me");
 expect(nobody.error?.detail === "Unauthorized", "401");
 const other = await client.GET("/users/{id}", { headers, params: { path: { id: id! } } });
 expect(other.error?.detail === "Forbidden", "403");
+
+const body = { refresh_token: login.data.refresh_token };
+const refreshed = await client.POST("/auth/jwt/refresh", { body });
+if (refreshed.data === undefined) throw new Error("not refreshed");
+const refreshSeconds: number = refreshed.data.refresh_expires_in;
+expect(refreshSeconds > seconds && refreshed.data.refresh_token !== body.refresh_token, "refresh");
+const bad = await client.POST("/auth/jwt/refresh", { body: { refresh_token: "x" } });
+if (bad.error === undefined || !("error" in bad.error)) throw new Error("refreshed");
+expect(bad.response.status === 401 && bad.error.error === "invalid_grant", "no refresh");
+
+const sessions = await client.GET("/users/me/sessions", {
+  headers,
+  params: { query: { limit: 10 } },
+});
+const [session, ...others] = sessions.data!.items;
+expect(session?.current === true && others.length === 0, "the session");
+const transport: "bearer" | "cookie" = session!.transport;
+const seen: string | null = session!.last_seen_at;
+expect(transport === "bearer" && seen !== null && sessions.data!.next === null, "its fields");
+const gone = { headers, params: { path: { session_id: id! } } };
+expect((await client.DELETE("/users/me/sessions/{session_id}", gone)).response.status === 404, "404");
+
+const revoked = await client.POST("/auth/revoke", {
+  body: { token: refreshed.data.refresh_token },
+  ...form,
+});
+expect(revoked.response.status === 200, "revoked");
+expect((await client.GET("/users/me", { headers })).response.status === 401, "ended");
+
 const metrics = await client.GET("/metrics", {
   headers: { Authorization: `Bearer ${process.argv[3]!}` },
   parseAs: "text",
