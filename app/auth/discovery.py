@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, RootModel
 
 from app.http.dependencies import ResourcesDep
 
@@ -15,11 +16,21 @@ MAX_AGE_SECONDS = 300
 router = APIRouter(prefix="/.well-known", tags=["services"])
 
 
+class KeySet(BaseModel):
+    """A JSON Web Key Set (RFC 7517)."""
+
+    keys: list[dict[str, str]]
+
+
+class ServerMetadata(RootModel[dict[str, str | list[str]]]):
+    """Authorization server metadata (RFC 8414)."""
+
+
 @router.get(
     "/jwks.json",
     name="services:jwks",
     summary="The public keys of access tokens",
-    response_model=dict[str, list[dict[str, str]]],
+    response_model=KeySet,
     responses={304: {"description": "Not modified."}},
 )
 async def show_keys(request: Request, resources: ResourcesDep) -> Response:
@@ -31,7 +42,7 @@ async def show_keys(request: Request, resources: ResourcesDep) -> Response:
     "/oauth-authorization-server",
     name="services:metadata",
     summary="The addresses that OAuth clients need",
-    response_model=dict[str, str | list[str]],
+    response_model=ServerMetadata,
     responses={304: {"description": "Not modified."}},
 )
 async def show_metadata(request: Request, resources: ResourcesDep) -> Response:

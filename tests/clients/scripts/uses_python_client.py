@@ -4,18 +4,24 @@ import sys
 from uuid import uuid4
 
 from keystead_client import AuthenticatedClient, Client
-from keystead_client.api.auth import login, register
+from keystead_client.api.auth import login, refresh, register
+from keystead_client.api.services import revoke
 from keystead_client.api.tick import get_metrics
-from keystead_client.api.users import get_me, get_user
+from keystead_client.api.users import get_me, get_user, list_my_sessions
 from keystead_client.models import (
     AccessToken,
     BodyLogin,
+    BodyRevoke,
     ForbiddenError,
     LoginError,
     LoginErrorDetail,
+    RefreshError,
+    RefreshErrorDetail,
+    RefreshRefreshBody,
     RegisterError,
     RegisterErrorDetailType0,
     RegisterErrorDetailType1,
+    SessionPage,
     UnauthorizedError,
     UserRead,
     UserRegister,
@@ -55,6 +61,18 @@ assert (me.id, me.email) == (made.id, address)
 stranger = AuthenticatedClient(base_url=url, token="none")
 assert isinstance(get_me.sync(client=stranger), UnauthorizedError)
 assert isinstance(get_user.sync(str(me.id), client=own), ForbiddenError)
+
+body = RefreshRefreshBody(token.refresh_token)
+refreshed = refresh.sync(client=client, body=body)
+assert isinstance(refreshed, AccessToken)
+page = list_my_sessions.sync(client=own)
+assert isinstance(page, SessionPage)
+assert [session.current for session in page.items] == [True]
+revoke.sync(client=client, body=BodyRevoke(refreshed.refresh_token))
+assert isinstance(get_me.sync(client=own), UnauthorizedError)
+ended = refresh.sync(client=client, body=RefreshRefreshBody(refreshed.refresh_token))
+assert isinstance(ended, RefreshError)
+assert ended.detail is RefreshErrorDetail.REFRESH_TOKEN_INVALID
 
 metrics = get_metrics.sync(client=AuthenticatedClient(base_url=url, token=metrics_token))
 assert isinstance(metrics, str)
