@@ -7,7 +7,7 @@ from fastapi import Request
 from app.errors import CSRFFailed
 from app.settings.model import Settings
 
-_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 # The browser's own words for a page of this origin, and for no page at all: an address that was
 # typed. Scripts cannot set the header (Fetch Metadata, section 2.3).
 _OWN = ("same-origin", "none")
@@ -18,7 +18,7 @@ def require_own_page(request: Request, settings: Settings, method: str) -> None:
 
     For requests whose credential the browser adds by itself.
     """
-    if method.upper() in _SAFE_METHODS or request.headers.get("Sec-Fetch-Site") in _OWN:
+    if method.upper() in SAFE_METHODS or request.headers.get("Sec-Fetch-Site") in _OWN:
         return
     if request.headers.get("Origin") not in (_own_origin(settings), *settings.origins):
         raise CSRFFailed

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from app.auth.csrf import SAFE_METHODS
 from app.auth.guard import Guard
 from app.auth.principal import Principal
 from app.http.answers import CSRF_FAILED, UNAUTHORIZED
@@ -46,8 +47,13 @@ async def log_original_request(request: Request) -> None:
 
 
 def original_method(request: Request) -> str:
-    """Return the method that the proxy was asked for, as it is protected like our own routes."""
-    return _header(request, _ORIGINAL_METHOD) or request.method
+    """Return the method that the proxy was asked for, as it is protected like our own routes.
+
+    An unsafe one if the headers name several: a client can send the one that its proxy does not.
+    """
+    named = [one for name in _ORIGINAL_METHOD for one in request.headers.getlist(name)]
+    methods = named or [request.method]
+    return next((one for one in methods if one.upper() not in SAFE_METHODS), methods[0])
 
 
 def _header(request: Request, names: tuple[str, ...]) -> str | None:
