@@ -97,6 +97,9 @@ async def exchange(
     if read.counter >= session.refresh_counter:
         # Greater only if the database has lost the last commits, or was restored from a backup.
         sessions.refresh(session, read.counter + 1, actor)
+        # The limit of a session's age can have been lowered since it was prolonged.
+        if session.expires_at <= clock.now():
+            raise RefreshTokenInvalid
     elif not _is_repeat(session, read.counter):
         await sessions.revoke(session.id)
         record(

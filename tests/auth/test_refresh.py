@@ -153,6 +153,22 @@ def test_a_session_that_nobody_refreshes_ends(in_resources: Callable[[Any], Any]
     in_resources(check)
 
 
+def test_a_session_older_than_a_limit_that_was_lowered_is_not_refreshed(
+    in_resources: Callable[[Any], Any],
+) -> None:
+    """The client would get tokens that have expired."""
+
+    async def check(resources: Resources) -> None:
+        tokens = await log_in(resources)
+        then = clock.now() - timedelta(seconds=resources.settings.session_seconds)
+        async with resources.database.transaction() as session:
+            await session.execute(update(UserSession).values(created_at=then))
+        with pytest.raises(RefreshTokenInvalid):
+            await refresh(resources, tokens.refresh_token)
+
+    in_resources(check)
+
+
 def test_a_refresh_notes_where_it_came_from(in_resources: Callable[[Any], Any]) -> None:
     async def check(resources: Resources) -> None:
         tokens = await log_in(resources)
