@@ -38,6 +38,8 @@ class LastSeenMiddleware:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
+        # The ids of the sessions whose use is being noted.
+        self._noting: set[UUID] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -52,8 +54,21 @@ class LastSeenMiddleware:
 
         await self.app(scope, receive, send_with_cookie)
         sighting = scope["state"].get(SEEN)
-        if sighting is not None:
-            await _note(scope["state"]["resources"], sighting)
+        if sighting is not None and self._may_note(scope["state"]["resources"], sighting):
+            self._noting.add(sighting.session_id)
+            try:
+                await _note(scope["state"]["resources"], sighting)
+            finally:
+                self._noting.remove(sighting.session_id)
+
+    def _may_note(self, resources: Resources, sighting: Sighting) -> bool:
+        """Return whether a connection may wait for the session's lock.
+
+        One for each session, and a quarter of all: readers need the others. The session's next
+        request notes it.
+        """
+        at_once = max(1, resources.settings.database_connections // 4)
+        return sighting.session_id not in self._noting and len(self._noting) < at_once
 
 
 def _renew_cookie(message: Message, resources: Resources, sighting: Sighting) -> None:

@@ -1,5 +1,6 @@
 """A session's use is noted after the answer, and its cookie renewed."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -7,8 +8,9 @@ from pathlib import Path
 import jwt
 import pytest
 
-from tests.databases import in_database
-from tests.service import SECRET, Service, in_process
+from app.database.limits import LOCK_SECONDS
+from tests.databases import holding, in_database
+from tests.service import SECRET, Service, in_process, over_tcp
 
 OWN = {"Sec-Fetch-Site": "same-origin"}
 
@@ -90,3 +92,16 @@ def test_an_ended_session_is_not_seen_again(tmp_path: Path) -> None:
         age(service, 6)
         assert service.client.post("/auth/jwt/logout", headers=headers).status_code == 204
         assert in_database(service.folder, "SELECT count(*) FROM user_session") == [(0,)]
+
+
+@pytest.mark.only("postgres")
+def test_locked_sessions_do_not_take_the_connections_of_other_requests(tmp_path: Path) -> None:
+    """Each request would hold one while it waits to note its session's use."""
+    with over_tcp(tmp_path, tick_seconds="0", database_connections="2") as service:
+        visitors = [log_in(service, "/auth/jwt/login") for _ in range(2)]
+        age(service, 6)
+        with holding(tmp_path, "BEGIN", "SELECT id FROM user_session FOR UPDATE"):
+            started = time.monotonic()
+            for headers in visitors:
+                assert service.who_am_i(headers) == {200}
+            assert time.monotonic() - started < LOCK_SECONDS
