@@ -86,7 +86,7 @@ class Guard(SecurityBase):
         if self._superuser and not principal.user.is_superuser:
             raise Forbidden
         request.state.authenticated = (principal.user.id, principal.session_id)
-        if is_due(principal.last_seen_at):
+        if is_due(resources.settings, principal.last_seen_at):
             cookie = resources.signer.verify(COOKIE, token) if reader.is_ambient else None
             setattr(request.state, SEEN, Sighting(principal.session_id, cookie))
         return principal

@@ -22,7 +22,7 @@ COOKIE = "session cookie"
 LEGACY = "session"
 """The purpose of access tokens of releases before revision 0009."""
 SEEN_EVERY = timedelta(minutes=5)
-"""How old the time that a session was last seen may be."""
+"""How old the time that a session was last seen may be; less if sessions end sooner."""
 
 _CLOCKS_DIFFER = timedelta(hours=1)
 """More than synchronised clocks differ."""
@@ -141,14 +141,16 @@ class SessionStore:
     async def see(self, session_id: UUID) -> None:
         """Note that a session was used, which prolongs it."""
         session = await self.get_locked(session_id)
-        if session is not None and is_due(session.last_seen_at):
+        if session is not None and is_due(self._settings, session.last_seen_at):
             session.last_seen_at = clock.now()
             session.expires_at = _expiry(self._settings, session.created_at, session.last_seen_at)
 
 
-def is_due(last_seen_at: datetime | None) -> bool:
+def is_due(settings: Settings, last_seen_at: datetime | None) -> bool:
     """Return whether it has to be noted that a session is used."""
-    return last_seen_at is None or clock.now() - last_seen_at >= SEEN_EVERY
+    # A session that is used must not end meanwhile.
+    every = min(SEEN_EVERY, timedelta(seconds=settings.session_idle_seconds) / 10)
+    return last_seen_at is None or clock.now() - last_seen_at >= every
 
 
 def _expiry(settings: Settings, created_at: datetime, used_at: datetime) -> datetime:

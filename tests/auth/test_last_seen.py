@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jwt
 import pytest
+import time_machine
 
 from app.database.limits import LOCK_SECONDS
 from tests.databases import holding, in_database
@@ -92,6 +93,22 @@ def test_an_ended_session_is_not_seen_again(tmp_path: Path) -> None:
         age(service, 6)
         assert service.client.post("/auth/jwt/logout", headers=headers).status_code == 204
         assert in_database(service.folder, "SELECT count(*) FROM user_session") == [(0,)]
+
+
+@pytest.mark.only("sqlite")
+def test_a_session_in_use_outlives_a_short_idle_time(tmp_path: Path) -> None:
+    """The setting may be shorter than the five minutes after which a use is noted."""
+    idle = 300
+    with (
+        in_process(tmp_path, tick_seconds="0", session_idle_seconds=str(idle)) as service,
+        time_machine.travel(datetime.now(UTC), tick=False) as clock,
+    ):
+        headers = log_in(service)
+        for _ in range(3):
+            clock.shift(idle - 1)
+            assert service.client.get("/users/me", headers=headers).status_code == 200
+        clock.shift(idle)
+        assert service.client.get("/users/me", headers=headers).status_code == 401
 
 
 @pytest.mark.only("postgres")
