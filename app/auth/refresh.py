@@ -69,7 +69,8 @@ async def read_refresh_token(request: Request) -> str:
         async with request.form() as fields:
             return RefreshForm.model_validate(dict(fields)).refresh_token
     except ValidationError as invalid:
-        errors = [{**one, "loc": ("body", *one["loc"])} for one in invalid.errors()]
+        # Without the input: it can hold the token, and clients log answers that they do not know.
+        errors = [{**one, "loc": ("body", *one["loc"]), "input": None} for one in invalid.errors()]
         raise RequestValidationError(errors) from None
 
 

@@ -214,3 +214,19 @@ def test_an_address_that_is_not_verified_gets_no_token(strict_service: Service) 
     token = service.token(moved["email"])
     assert service.client.post("/auth/verify", json={"token": token}).status_code == 200
     assert refresh(service, pair["refresh_token"]).status_code == 200
+
+
+def test_an_answer_does_not_repeat_the_token(service: Service, person: Account) -> None:
+    """Clients log the answers that they do not understand."""
+    token = log_in(service, person)["refresh_token"]
+    sent: list[dict[str, Any]] = [
+        {"data": {"refresh_token": token}},
+        {"data": {"refresh_token": token, "grant_type": "password"}},
+        {"json": {"refreshToken": token}},
+        {"json": {"refresh_token": [token]}},
+        {"json": token},
+    ]
+    for body in sent:
+        answer = service.client.post("/auth/jwt/refresh", **body)
+        assert answer.status_code == 422
+        assert token not in answer.text
