@@ -49,8 +49,11 @@ async def log_original_request(request: Request) -> None:
 def original_method(request: Request) -> str:
     """Return the method that the proxy was asked for, as it is protected like our own routes.
 
-    An unsafe one if the headers name several: a client can send the one that its proxy does not.
+    An unsafe one if the headers name several: a client can send the one that its proxy does not. A
+    WebSocket's handshake is a CONNECT, as in HTTP/2 (RFC 8441): its GET opens a way to write.
     """
+    if "Sec-WebSocket-Version" in request.headers:
+        return "CONNECT"
     named = [one for name in _ORIGINAL_METHOD for one in request.headers.getlist(name)]
     methods = named or [request.method]
     return next((one for one in methods if one.upper() not in SAFE_METHODS), methods[0])
