@@ -10,7 +10,6 @@ from app.crypto.keys import derive_key
 
 PREFIX = "kr_"
 """By which scanners for secrets know a refresh token."""
-MAX_COUNTER = 2**31 - 1
 
 _ID_BYTES = 16
 _COUNTER_BYTES = 4

@@ -136,3 +136,9 @@ def test_a_file_has_the_key(folder: Path) -> None:
     environment = make_environment(folder, signing_key_file=str(folder / "key.pem"))
     said = run_command(environment, "keys", "list")
     assert said.index("ES256") < said.index("RS256") < said.index("EdDSA")
+
+
+def test_an_rsa_key_that_signs_slowly_is_refused() -> None:
+    large = pem(rsa.generate_private_key(65_537, 4_160))
+    with pytest.raises(ValueError, match="an RSA key of more than 4,096 bits"):
+        read_private_keys(large)
