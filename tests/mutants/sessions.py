@@ -163,4 +163,29 @@ MUTANTS = [
         f"{SEEN}::test_the_cookie_is_renewed_with_it",
         "assert",
     ),
+    Mutant(
+        "a cookie of any host of the site",
+        [Edit("app/auth/cookie.py", 'name.strip(" \\t"): value', "name.strip(): value")],
+        ("sqlite",),
+        "tests/auth/test_cookie_name.py::test_a_name_with_another_byte_is_another_name",
+        "assert",
+    ),
+    Mutant(
+        "a WebSocket that any page opens through a proxy",
+        [
+            Edit(
+                "app/auth/forward.py", 'if "Sec-WebSocket-Version" in request.headers:', "if False:"
+            )
+        ],
+        ("sqlite",),
+        "tests/auth/test_forwarded_methods.py::test_a_page_of_another_origin_opens_no_websocket",
+        "assert",
+    ),
+    Mutant(
+        "notes of use that take every connection",
+        [Edit(LAST_SEEN, "not in self._noting and len(self._noting) < at_once", "is not None")],
+        ("postgres",),
+        f"{SEEN}::test_locked_sessions_do_not_take_the_connections_of_other_requests",
+        "assert|Timeout|ReadTimeout",
+    ),
 ]
