@@ -1,11 +1,13 @@
 """`GET /auth/forward` behind the nginx of docs/services.md, in front of an application."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from tests.databases import in_database
 from tests.databases.server import free_port
 from tests.docs.console import ROOT, blocks
 from tests.http.nginx import nginx
@@ -22,6 +24,7 @@ server {{
 }}
 server {{
   listen 127.0.0.1:{application};
+  client_max_body_size 10m;
   location / {{
     set $account "$http_x_auth_user_id $http_x_auth_user_email $http_x_auth_superuser";
     return 200 "$request_method $request_uri $account";
@@ -39,6 +42,7 @@ def protected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Servic
     (locations,) = blocks(ROOT / "docs/services.md", "nginx")
     with over_tcp(folder, environment="production") as service:
         here = locations.replace(":9000", f":{application}")
+        here = here.replace("location / {", "location / { client_max_body_size 10m;")
         here = here.replace(":8080", f":{service.client.base_url.port}")
         servers = SERVERS.format(locations=here, proxy=proxy, application=application)
         with nginx(folder / "nginx", servers, proxy):
@@ -86,6 +90,23 @@ def test_a_browser_is_known_by_its_cookie(protected: tuple[Service, str]) -> Non
     me = service.client.get("/users/me", headers=cookie).json()
     answer = httpx2.get(f"{url}/cart", headers=cookie)
     assert answer.text == f"GET /cart {me['id']} {me['email']} false"
+
+
+def test_a_renewed_cookie_reaches_the_browser(protected: tuple[Service, str]) -> None:
+    service, url = protected
+    cookie = cookie_of(service)
+    assert "set-cookie" not in httpx2.get(f"{url}/cart", headers=cookie).headers
+    then = datetime.now(UTC) - timedelta(minutes=6)
+    in_database(service.folder, "UPDATE user_session SET last_seen_at = :then", then=then)
+    answer = httpx2.get(f"{url}/cart", headers=cookie)
+    assert answer.headers["Set-Cookie"].startswith("keystead=")
+
+
+def test_the_applications_limit_counts_for_uploads(protected: tuple[Service, str]) -> None:
+    service, url = protected
+    headers = service.login(service.register())
+    answer = httpx2.post(f"{url}/scan", headers=headers, content=b"x" * 2_000_000)
+    assert (answer.status_code, answer.text[:10]) == (200, "POST /scan")
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
