@@ -20,8 +20,9 @@ ROWS: Rows = {
         {
             "id": id_(91),
             "user_id": id_(1),
-            "created_at": moment(2026),
-            "expires_at": moment(2126),
+            # A session ends 90 days after its log-in.
+            "created_at": moment(2126),
+            "expires_at": moment(2126, 654_321),
         }
         | TOKENS
     ],
