@@ -44,17 +44,19 @@ def at(block: str, keystead: str) -> str:
 
 @contextmanager
 def site(port: int, contents: Mapping[str, str | Redirect | SetCookie]) -> Iterator[None]:
-    """Serve `contents`, HTML by its path, on a port of 127.0.0.1."""
+    """Serve `contents`, HTML or JavaScript by its path, on a port of 127.0.0.1."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            content = contents.get(self.path.partition("?")[0])
+            path = self.path.partition("?")[0]
+            content = contents.get(path)
             if isinstance(content, Redirect):
                 self.send_response(307)
                 self.send_header("Location", content.url)
             else:
                 self.send_response(404 if content is None else 200)
-                self.send_header("Content-Type", "text/html; charset=utf-8")
+                kind = "javascript" if path.endswith((".js", ".mjs")) else "html"
+                self.send_header("Content-Type", f"text/{kind}; charset=utf-8")
             if isinstance(content, SetCookie):
                 self.send_header("Set-Cookie", content.line)
             body = content.encode() if isinstance(content, str) else b""

@@ -27,3 +27,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory, service: Service) -> Path:
     (folder / "openapi.json").write_text(get(f"{service.client.base_url}/openapi.json").text)
     run(TOOLS / "npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", folder=folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def typescript_folder(folder: Path) -> Path:
+    """The folder, with the types of the document in `schema.d.ts`."""
+    make = ["openapi.json", "--output", "schema.d.ts"]
+    run("node_modules/.bin/openapi-typescript", *make, folder=folder)
+    return folder
