@@ -81,7 +81,8 @@ async def _invalid(request: Request, error: Exception) -> Response:
             {
                 "type": invalid["type"],
                 "loc": list(invalid["loc"]),
-                "msg": invalid["msg"],
+                # Pydantic puts its class before the text of a ValueError, which people read.
+                "msg": invalid["msg"].removeprefix("Value error, "),
                 "input": _printable(invalid["input"]),
             }
             for invalid in error.errors()

@@ -103,15 +103,19 @@ def base_url(url: str) -> str:
 
 def origin(text: str) -> str:
     """Return an origin as browsers send it: in lower case and ASCII, without a default port."""
-    parts = urlsplit(text)
-    if parts.scheme.lower() not in ("http", "https") or text != f"{parts.scheme}://{parts.netloc}":
+    try:
+        parts = urlsplit(text)
+        parsed = TypeAdapter(HttpUrl).validate_python(text)
+        if text != f"{parts.scheme}://{parts.netloc}" or {"@", "*"} & set(parts.netloc):
+            raise ValueError
+    except ValueError:
+        # A password may stand before the @.
+        shown = text.rpartition("@")[2]
         raise ValueError(
-            "an origin looks like https://app.example.org, with a port where it is not 443: "
-            "no path, no slash at its end, neither * nor null"
-        )
-    parsed = TypeAdapter(HttpUrl).validate_python(text)
-    if parsed.username is not None or parsed.password is not None or "*" in parts.netloc:
-        raise ValueError("an origin has no user, and a * stands for no host")
+            f"{shown!r} is no origin. One looks like https://app.example.org, with a port where it "
+            "is not 443: no user, no path, no slash at its end, neither * nor null. "
+            "Separate several with commas"
+        ) from None
     return str(parsed).rstrip("/")
 
 

@@ -61,6 +61,12 @@ def test_malformed(service: Service, body: Any) -> None:
         assert set(problem) == {"type", "loc", "msg", "input"}
 
 
+def test_the_message_for_an_invalid_address_can_be_shown_to_a_person(service: Service) -> None:
+    answer = service.client.post("/auth/register", json={"email": "king", "password": PASSWORD})
+    (problem,) = answer.json()["detail"]
+    assert problem["msg"].startswith("not an e-mail address: ")
+
+
 def test_a_form_is_not_json(service: Service) -> None:
     form = {"email": new_address(), "password": PASSWORD}
     assert service.client.post("/auth/register", data=form).status_code == 422

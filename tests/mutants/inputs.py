@@ -363,8 +363,8 @@ MUTANTS = [
         [
             Edit(
                 "app/settings/texts.py",
-                'or text != f"{parts.scheme}://{parts.netloc}"',
-                "or not parts.netloc",
+                'if text != f"{parts.scheme}://{parts.netloc}" or',
+                "if not parts.netloc or",
             )
         ],
         ("sqlite",),
