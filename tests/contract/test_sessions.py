@@ -51,7 +51,6 @@ def test_the_own_sessions_newest_first(service: Service, person: Account) -> Non
     ("agent", "device"),
     [
         ("x" * 10_000, "x" * 40),
-        ("é/1", "Ã©"),
         ("(((((" * 100, "(((((" * 8),
         ("a; " * 1_000 + "a", "a;"),
         ("/", "unknown"),
