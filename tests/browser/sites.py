@@ -43,8 +43,13 @@ def at(block: str, keystead: str) -> str:
 
 
 @contextmanager
-def site(port: int, contents: Mapping[str, str | Redirect | SetCookie]) -> Iterator[None]:
-    """Serve `contents`, HTML or JavaScript by its path, on a port of 127.0.0.1."""
+def site(
+    port: int, contents: Mapping[str, str | Redirect | SetCookie], policy: str = ""
+) -> Iterator[None]:
+    """Serve `contents`, HTML or JavaScript by its path, on a port of 127.0.0.1.
+
+    `policy` is the Content-Security-Policy of each answer.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -57,6 +62,8 @@ def site(port: int, contents: Mapping[str, str | Redirect | SetCookie]) -> Itera
                 self.send_response(404 if content is None else 200)
                 kind = "javascript" if path.endswith((".js", ".mjs")) else "html"
                 self.send_header("Content-Type", f"text/{kind}; charset=utf-8")
+            if policy:
+                self.send_header("Content-Security-Policy", policy)
             if isinstance(content, SetCookie):
                 self.send_header("Set-Cookie", content.line)
             body = content.encode() if isinstance(content, str) else b""

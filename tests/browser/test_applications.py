@@ -43,19 +43,27 @@ class Application:
 @contextmanager
 def on_the_same_origin(folder: Path) -> Iterator[Application]:
     """Behind the page's nginx, with Keystead below a path."""
-    port, files = free_port(), folder / "files"
-    files.mkdir()
-    (server,) = blocks(PAGE, "nginx")
-    assert at_server(server, "/srv/application") == server
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     with over_tcp(folder, base_url=f"{url}/id") as service:
-        (files / "index.html").write_text(at(html_with(COOKIE), "/id"))
-        (files / "elsewhere.html").write_text(ELSEWHERE)
-        here = at_server(server, str(files)).replace(APPLICATION, f"127.0.0.1:{port}")
-        here = here.replace(KEYSTEAD, str(service.client.base_url).rstrip("/"))
-        types = "types { text/html html; }"
-        with nginx(folder / "nginx", f"{types} {here}", port):
-            yield Application(url, service, path="/id")
+        application = Application(url, service, path="/id")
+        with behind_nginx(folder, port, application.keystead):
+            yield application
+
+
+@contextmanager
+def behind_nginx(folder: Path, port: int, keystead: str, word: str = COOKIE) -> Iterator[None]:
+    """Run the page's nginx before the Keystead at the URL `keystead`."""
+    files = folder / "files"
+    files.mkdir()
+    (files / "index.html").write_text(at(html_with(word), "/id"))
+    (files / "elsewhere.html").write_text(ELSEWHERE)
+    (server,) = blocks(PAGE, "nginx")
+    assert at_server(server, "/srv/application") == server
+    here = at_server(server, str(files)).replace(APPLICATION, f"127.0.0.1:{port}")
+    here = here.replace(KEYSTEAD, keystead)
+    with nginx(folder / "nginx", "types { text/html html; }" + here, port):
+        yield
 
 
 def at_server(block: str, files: str) -> str:
@@ -172,13 +180,15 @@ def test_no_script_sees_the_token_of_the_cookie(
 def test_a_page_of_another_site_gets_no_cookie(
     application: Application, tab: Page, person_browser: BrowserContext
 ) -> None:
-    """Although its origin is listed."""
+    """Although its origin is listed. The page says so, and keeps the input."""
+    address = new_address()
     tab.goto(f"{application.url}/cookie.html")
     with tab.expect_response(lambda answer: answer.url.endswith(COOKIE)) as login:
-        submit(tab, "Sign up", new_address())
+        submit(tab, "Sign up", address)
     assert login.value.status == 204
-    expect(tab.locator("#sign-in")).to_be_visible()
     expect(tab.locator("#message")).to_contain_text("The browser refused the cookie")
+    expect(tab.locator("#sign-in")).to_be_visible()
+    expect(tab.get_by_label("E-mail")).to_have_value(address)
     assert person_browser.cookies() == []
 
 
@@ -205,10 +215,15 @@ def test_several_tabs_share_a_session(
     tokens = list(filter(None, refreshed))
     assert len(tokens) == len(set(tokens))
     assert bool(tokens) is not application.has_cookie
+    other.get_by_label("New password").fill("short")
+    other.get_by_role("button", name="Change").click()
+    expect(other.locator("#message")).to_contain_text("at least 8")
     tab.get_by_role("button", name="Sign out").click()
     expect_signed_out(tab, address)
     expect_signed_out(other, address)
     expect(other.locator("#message")).to_be_empty()
+    submit(tab, "Sign in", address)
+    expect_signed_in(other, address)
 
 
 def refresh_token(sent: Request) -> str:
@@ -241,13 +256,57 @@ def test_a_session_that_ended_elsewhere_shows_the_sign_in(
     tab.goto(application.url)
     submit(tab, "Sign up", address)
     expect_signed_in(tab, address)
-    client = application.service.client
-    elsewhere = bearer(application.service.try_login(address, PASSWORD).json()["access_token"])
-    assert client.delete("/users/me/sessions", headers=elsewhere).status_code == 204
+    end_sessions(application.service, address)
     tab.get_by_label("New password").fill(f"{PASSWORD}!")
     tab.get_by_role("button", name="Change").click()
     expect_signed_out(tab, address)
     expect(tab.locator("#message")).to_have_text("You were signed out. Sign in again.")
+    submit(tab, "Sign in", address)
+    expect_signed_in(tab, address)
+    end_sessions(application.service, address)
+    tab.get_by_role("button", name="Sign out").click()
+    expect_signed_out(tab, address)
+    expect(tab.locator("#message")).to_be_empty()
+
+
+def end_sessions(service: Service, address: str) -> None:
+    """End all sessions of an account but the one that this opens."""
+    elsewhere = bearer(service.try_login(address, PASSWORD).json()["access_token"])
+    assert service.client.delete("/users/me/sessions", headers=elsewhere).status_code == 204
+
+
+@pytest.mark.parametrize("word", [COOKIE, BEARER])
+def test_an_answer_of_the_proxy_says_that_keystead_does_not_answer(
+    tab: Page, tmp_path: Path, word: str
+) -> None:
+    port = free_port()
+    with behind_nginx(tmp_path, port, f"http://127.0.0.1:{free_port()}", word):
+        tab.goto(f"http://127.0.0.1:{port}")
+        submit(tab, "Sign in", new_address())
+        expect(tab.locator("#message")).to_have_text("Keystead does not answer. Try again later.")
+
+
+def test_the_content_security_policy_lets_only_the_moved_script_run(
+    tab: Page, tmp_path: Path
+) -> None:
+    (policy,) = re.findall(r"`Content-Security-Policy: (.+?)`", PAGE.read_text())
+    (tag,) = re.findall(r"`(<script .+? src=.+?>)`", PAGE.read_text())
+    port, address = free_port(), new_address()
+    url = f"http://localhost:{port}"
+    with over_tcp(tmp_path, origins=url) as service:
+        keystead = str(service.client.base_url).rstrip("/")
+        inline = at(html_with(BEARER), keystead)
+        html, script = inline.split('<script type="module">')
+        contents = {"/": f"{html}{tag}</script>", "/inline.html": inline}
+        contents["/app.js"] = script.replace("</script>", "")
+        assert "https://id.example.org" in policy
+        with site(port, contents, policy.replace("https://id.example.org", keystead)):
+            with tab.expect_console_message(lambda said: "inline script" in said.text):
+                tab.goto(f"{url}/inline.html")
+            expect(tab.locator("#sign-in")).to_be_hidden()
+            tab.goto(url)
+            submit(tab, "Sign up", address)
+            expect_signed_in(tab, address)
 
 
 @pytest.mark.parametrize("application", [on_the_same_origin, on_another_origin], indirect=True)
