@@ -16,16 +16,16 @@ pytestmark = pytest.mark.only("sqlite")
 
 PAGE = ROOT / "docs" / "fields.md"
 PYTHON = (
-    "migrations/versions/0009_user_nickname.py",
-    "tests/migrations/rows/r0009.py",
+    "migrations/versions/0010_user_nickname.py",
+    "tests/migrations/rows/r0010.py",
     "tests/contract/test_nickname.py",
 )
 
 
 def renumbered(text: str) -> str:
-    """Return `text` with the number of the next revision, which the page calls 0009."""
+    """Return `text` with the number of the next revision, which the page calls 0010."""
     following = f"{int(head()) + 1:04d}"
-    return text.replace("0009", following).replace('"0008"', f'"{head()}"')
+    return text.replace("0010", following).replace('"0009"', f'"{head()}"')
 
 
 @pytest.mark.timeout(300)
