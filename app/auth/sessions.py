@@ -7,13 +7,14 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 
-from app import limits
 from app.auth.guard import Guard
 from app.auth.principal import Principal
 from app.errors import NotFound
 from app.http.answers import UNAUTHORIZED, not_found
+from app.http.dependencies import parse_id
 from app.sessions.dependencies import SessionStoreDep
 from app.sessions.devices import name_devices
+from app.sessions.store import SessionStore
 from app.sessions.tables import Transport, UserSession
 from app.users.admin import UserDep
 
@@ -47,7 +48,7 @@ _NO_ACCOUNT = not_found("The account does not exist.")
 
 
 async def _page(
-    sessions: SessionStoreDep,
+    sessions: SessionStore,
     user_id: UUID,
     limit: int,
     after: UUID | None,
@@ -116,18 +117,11 @@ def own_sessions_router(guard: Guard) -> APIRouter:
         principal: PrincipalDep, session_id: str, sessions: SessionStoreDep
     ) -> None:
         """End one of the account's sessions, whose tokens are invalid at once."""
-        wanted = _parse_id(session_id)
+        wanted = parse_id(session_id)
         if wanted is None or not await sessions.revoke_of(principal.user.id, wanted):
             raise NotFound
 
     return router
-
-
-def _parse_id(text: str) -> UUID | None:
-    try:
-        return UUID(text) if limits.ID.holds(text) else None
-    except ValueError:
-        return None
 
 
 def user_sessions_router(guard: Guard) -> APIRouter:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from ipaddress import ip_address
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -39,6 +40,14 @@ async def get_actor(request: Request) -> Actor:
         return Actor("anonymous", ip=ip, user_agent=user_agent)
     user_id, session_id = authenticated
     return Actor("user", user_id, session_id, ip, user_agent)
+
+
+def parse_id(text: str) -> UUID | None:
+    """Return the id of a path, in any spelling of a UUID; None for another text."""
+    try:
+        return UUID(text) if limits.ID.holds(text) else None
+    except ValueError:
+        return None
 
 
 def _address(text: str) -> str | None:

@@ -4,12 +4,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi_users.exceptions import InvalidID, UserNotExists
+from fastapi_users.exceptions import UserNotExists
 
 from app import limits
 from app.errors import NotFound
 from app.http.answers import not_found, refusal
-from app.http.dependencies import SessionDep
+from app.http.dependencies import SessionDep, parse_id
 from app.users import refusals
 from app.users.database import UserDatabase
 from app.users.dependencies import UserManagerDep
@@ -50,11 +50,12 @@ async def list_users(
 
 async def get_user_or_404(id: str, manager: UserManagerDep) -> User:
     """Return the account that the path names. Raises NotFound."""
-    if not limits.ID.holds(id):
+    user_id = parse_id(id)
+    if user_id is None:
         raise NotFound
     try:
-        user: User = await manager.get(manager.parse_id(id))
-    except (UserNotExists, InvalidID):
+        user: User = await manager.get(user_id)
+    except UserNotExists:
         raise NotFound from None
     return user
 
