@@ -188,4 +188,17 @@ MUTANTS = [
         f"{SEEN}::test_locked_sessions_do_not_take_the_connections_of_other_requests",
         "assert|Timeout|ReadTimeout",
     ),
+    Mutant(
+        "a lost answer that is taken for theft",
+        [
+            Edit(
+                REFRESH,
+                "    if counter != session.refresh_counter - 1 or",
+                "    if counter >= 0 or",
+            )
+        ],
+        ("sqlite",),
+        "tests/test_crash.py::test_kill_9_between_commit_and_answer_signs_nobody_out",
+        "REFRESH_TOKEN_REUSED",
+    ),
 ]
